@@ -1,0 +1,44 @@
+/** gRPC metadata. Names ending in `-bin` carry bytes, base64 on the wire; all others printable ASCII. */
+import { HeaderList } from '../http/headers.js';
+
+export class Metadata {
+  /** As on the wire: binary values in base64. */
+  readonly fields: HeaderList;
+
+  constructor(fields: HeaderList = new HeaderList()) {
+    this.fields = fields;
+  }
+
+  static of(values: Readonly<Record<string, string>>): Metadata {
+    return new Metadata(HeaderList.of(values));
+  }
+
+  get(name: string): string | undefined {
+    return this.fields.get(name);
+  }
+
+  getAll(name: string): string[] {
+    return this.fields.getAll(name);
+  }
+
+  /** The bytes of a `-bin` entry. Unpadded base64 is accepted, as every gRPC implementation must. */
+  getBinary(name: string): Buffer | undefined {
+    const value = this.fields.get(name);
+    return value === undefined ? undefined : Buffer.from(value, 'base64');
+  }
+
+  append(name: string, value: string): this {
+    this.fields.append(name, value);
+    return this;
+  }
+
+  set(name: string, value: string): this {
+    this.fields.set(name, value);
+    return this;
+  }
+
+  setBinary(name: string, value: Uint8Array): this {
+    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    return this.set(name, bytes.toString('base64').replace(/=+$/, ''));
+  }
+}
