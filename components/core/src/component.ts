@@ -59,7 +59,7 @@ export type ComponentKind =
 /** A metadata value of a component document. Secrets stay wrapped until the component uses them. */
 export type MetadataValue = string | Secret;
 
-/** A value that prints as `[redacted]` everywhere: logs, JSON, util.inspect, string concatenation. */
+/** A value that prints as `[redacted]` in logs, JSON and string concatenation; `util.inspect` does not show private fields. */
 export class Secret {
   readonly #value: string;
 
@@ -76,10 +76,6 @@ export class Secret {
   }
 
   toJSON(): string {
-    return '[redacted]';
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
     return '[redacted]';
   }
 }
