@@ -24,16 +24,18 @@ export const GrpcCode = {
   UNAUTHENTICATED: 16,
 } as const;
 export type GrpcCode = (typeof GrpcCode)[keyof typeof GrpcCode];
+/** Rows name the code, so that a table reads without a legend; `GrpcCode[row.grpc]` is the number. */
+export type GrpcCodeName = keyof typeof GrpcCode;
 
 /** What one surface of a dialect says where it differs from the row. */
 export interface SurfaceOverride {
-  readonly grpc?: GrpcCode;
+  readonly grpc?: GrpcCodeName;
   readonly http?: number;
   readonly text?: string;
 }
 
 export interface ErrorRow {
-  readonly grpc: GrpcCode;
+  readonly grpc: GrpcCodeName;
   readonly http: number;
   /** A sentence with `{param}` places. */
   readonly text: string;
