@@ -5,5 +5,6 @@ export * from './codec/grpc/metadata.js';
 export * from './codec/grpc/method.js';
 export * from './codec/grpc/status.js';
 export * from './codec/http/headers.js';
+export * from './codec/http/respond.js';
 export * from './codec/http/stream.js';
 export * from './network/transport.js';

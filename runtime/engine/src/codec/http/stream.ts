@@ -8,6 +8,8 @@
  * - Back-pressure: `write` returns false above the high watermark, `onDrain` follows; `pause`/`resume` are counted by
  *   reason and stop the stream's flow-control credit (HTTP/2) or reading of the connection (HTTP/1.1).
  * - Names are lower case; values are latin1 strings without CR, LF or NUL (checked when sent and when received).
+ * - Fields of one connection only (connection, keep-alive, proxy-connection, te, transfer-encoding, upgrade,
+ *   http2-settings, expect) and `host` are not in `headers`: the codec takes them in, and drops or writes its own.
  */
 import type { PauseReason, PeerAddress, TlsInfo } from '../../network/transport.js';
 import type { HeaderList } from './headers.js';
