@@ -33,8 +33,9 @@ export function respondBytes(
   const flat = ['content-type', contentType, 'content-length', String(body.length)];
   if (headers !== undefined) for (const part of headers.flat) flat.push(part);
   const head = { status, headers: new HeaderList(flat) };
-  if (body.length === 0) return stream.respond(head, true);
-  stream.respond(head, false);
+  const empty = body.length === 0;
+  stream.respond(head, empty);
+  if (empty) return;
   stream.write(body);
   stream.end();
 }
@@ -81,7 +82,8 @@ class BodyCollector implements StreamReceiver {
     if (this.done === null) return;
     const length = this.length + (end - start);
     if (length > this.bytesMax || this.declared > this.bytesMax) {
-      return this.finish(fail('BODY_TOO_LARGE', { limit: this.bytesMax }), null);
+      this.finish(fail('BODY_TOO_LARGE', { limit: this.bytesMax }), null);
+      return;
     }
     if (length > this.buffer.length) this.grow(length);
     chunk.copy(this.buffer, this.length, start, end);
@@ -111,8 +113,8 @@ class BodyCollector implements StreamReceiver {
     if (done === null) return;
     this.done = null;
     this.buffer = NO_BYTES;
-    if (error !== null) return done(error, NO_BYTES, null);
-    done(null, length === buffer.length ? buffer : buffer.subarray(0, length), trailers);
+    if (error !== null) done(error, NO_BYTES, null);
+    else done(null, length === buffer.length ? buffer : buffer.subarray(0, length), trailers);
   }
 }
 
