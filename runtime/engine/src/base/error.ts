@@ -55,7 +55,12 @@ export interface ErrorRow {
 
 /** The google.rpc detail messages that Dapr attaches to errors. */
 export type ErrorDetail =
-  | { readonly type: 'ErrorInfo'; readonly reason: string; readonly domain: string; readonly metadata: Record<string, string> }
+  | {
+      readonly type: 'ErrorInfo';
+      readonly reason: string;
+      readonly domain: string;
+      readonly metadata: Record<string, string>;
+    }
   | {
       readonly type: 'ResourceInfo';
       readonly resourceType: string;
@@ -63,7 +68,10 @@ export type ErrorDetail =
       readonly owner: string;
       readonly description: string;
     }
-  | { readonly type: 'BadRequest'; readonly fieldViolations: readonly { readonly field: string; readonly description: string }[] }
+  | {
+      readonly type: 'BadRequest';
+      readonly fieldViolations: readonly { readonly field: string; readonly description: string }[];
+    }
   | { readonly type: 'Help'; readonly links: readonly { readonly url: string; readonly description: string }[] };
 
 export type ErrorParams = Readonly<Record<string, string | number>>;
