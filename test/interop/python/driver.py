@@ -280,6 +280,9 @@ def main():
     threading.Thread(target=app.run, args=(int(os.environ['APP_PORT']),), daemon=True).start()
     with DaprClient() as client:
         client.wait(WAIT_SECONDS)
+        urllib.request.urlopen(
+            urllib.request.Request(f'{os.environ["TEST_CONTROL"]}/subscribed', method='POST'), timeout=WAIT_SECONDS
+        ).read()
         with DaprClient(f'127.0.0.1:{os.environ["OTHER_GRPC_PORT"]}') as other:
             cases(client, other)
     print('DONE', flush=True)
