@@ -2,7 +2,7 @@
 import type { Component, MaybePromise } from './component.js';
 
 /** Dapr's feature names, as they appear in metadata `capabilities`. */
-export type StateFeature = 'ETAG' | 'TRANSACTIONAL' | 'QUERY_API' | 'TTL' | 'DELETE_WITH_PREFIX';
+export type StateFeature = 'ETAG' | 'TRANSACTIONAL' | 'QUERY_API' | 'TTL' | 'DELETE_WITH_PREFIX' | 'KEYS_LIKE';
 
 export type Concurrency = 'unspecified' | 'first-write' | 'last-write';
 export type Consistency = 'unspecified' | 'eventual' | 'strong';
@@ -65,6 +65,21 @@ export interface StateQueryResult {
   readonly token: string;
 }
 
+export interface StateKeysLike {
+  /** SQL LIKE: `%` any run, `_` any one character, `\\` takes the next literally. Never empty. */
+  readonly pattern: string;
+  readonly pageSize?: number | undefined;
+  /** From the page before; undefined for the first. */
+  readonly token?: string | undefined;
+}
+
+export interface StateKeysLikeResult {
+  /** In the order of their last write. */
+  readonly keys: readonly string[];
+  /** undefined: this was the last page. */
+  readonly token: string | undefined;
+}
+
 /** Throws ComponentError; `etag-mismatch` and `etag-invalid` leave the store unchanged. */
 export interface StateStore extends Component {
   readonly features: ReadonlySet<StateFeature>;
@@ -77,7 +92,11 @@ export interface StateStore extends Component {
   /** A missing key is no error unless an etag was given. */
   delete(request: StateDeleteRequest): MaybePromise<void>;
   bulkGet?(requests: readonly StateGetRequest[]): MaybePromise<readonly (StateItem | undefined)[]>;
-  /** All or nothing; where absent, `transact` is not in `features`. */
+  /** All or nothing; absent when `features` lacks TRANSACTIONAL. */
   transact?(operations: readonly StateOperation[]): MaybePromise<void>;
   query?(query: StateQuery): MaybePromise<StateQueryResult>;
+  /** Deletes the keys that begin with `prefix` and have no further `||` behind it; returns how many (actors use it). */
+  deleteWithPrefix?(prefix: string): MaybePromise<number>;
+  /** Workflow uses it. */
+  keysLike?(request: StateKeysLike): MaybePromise<StateKeysLikeResult>;
 }
