@@ -32,6 +32,12 @@ export interface SurfaceOverride {
   readonly grpc?: GrpcCodeName;
   readonly http?: number;
   readonly text?: string;
+  /** Another `errorCode`. */
+  readonly code?: string;
+  /** Another ErrorInfo `reason`. */
+  readonly reason?: string;
+  /** Other parameters in ErrorInfo's metadata. */
+  readonly info?: readonly string[];
 }
 
 export interface ErrorRow {
@@ -43,17 +49,22 @@ export interface ErrorRow {
   readonly hint?: string;
   /** Envoy-style response flag, on the data path. */
   readonly flag?: string;
-  /** Dapr's `errorCode` (HTTP), the ErrorInfo `reason` (details), and where one surface differs. */
+  /**
+   * Dapr's `errorCode` (HTTP), the ErrorInfo `reason` (details; absent: none is attached), the parameters that ErrorInfo
+   * carries as metadata, the category of `dapr_error_code_total`, and where one surface differs.
+   */
   readonly dapr?: {
     readonly code: string;
     readonly reason?: string;
+    readonly info?: readonly string[];
+    readonly category?: string;
     readonly httpApi?: SurfaceOverride;
     readonly grpcApi?: SurfaceOverride;
   };
   readonly layotto?: SurfaceOverride;
 }
 
-/** The google.rpc detail messages that Dapr attaches to errors. */
+/** The google.rpc detail messages that Dapr attaches to errors. A description `{text}` stands for the error's own text. */
 export type ErrorDetail =
   | {
       readonly type: 'ErrorInfo';
