@@ -1,0 +1,159 @@
+/** The app's own side: a callback server that the sidecar delivers events and invokes to, over gRPC (`--app-protocol grpc`). */
+import { create } from '@bufbuild/protobuf';
+import {
+  createGrpcService,
+  createServer,
+  GrpcCode,
+  type GrpcMethod,
+  GrpcStatusError,
+  systemClock,
+} from '@outrigger/engine';
+import { methodsOf } from '@outrigger/proto';
+import {
+  type InvokeRequest,
+  type InvokeResponse,
+  InvokeResponseSchema,
+  HTTPExtension_Verb as Verb,
+} from '@outrigger/proto/dapr/common/v1';
+import {
+  AppCallback,
+  AppCallbackHealthCheck,
+  HealthCheckResponseSchema,
+  ListInputBindingsResponseSchema,
+  type ListTopicSubscriptionsResponse,
+  ListTopicSubscriptionsResponseSchema,
+  type TopicEventRequest,
+  type TopicEventResponse,
+  TopicEventResponseSchema,
+} from '@outrigger/proto/dapr/runtime/v1';
+import { type EventHandler, eventOf, outcomeOf } from './pubsub.js';
+import { Body, encodePayload, type Payload } from './value.js';
+
+const rpc = methodsOf(AppCallback);
+const health = methodsOf(AppCallbackHealthCheck);
+
+export interface InvokeRequestInfo {
+  readonly method: string;
+  readonly verb: string;
+  readonly query: URLSearchParams;
+  readonly body: Body;
+}
+
+/** What a method answers: a payload, or nothing. A throw reaches the caller as an error. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a method that returns nothing answers with an empty body
+export type MethodHandler = (request: InvokeRequestInfo) => Promise<Payload | void> | Payload | void;
+
+export interface SubscriptionRule {
+  /** CEL over the CloudEvent: `event.type == "order.created"`. */
+  readonly match: string;
+  readonly handler: EventHandler;
+}
+
+export interface SubscribeRoute {
+  readonly deadLetterTopic?: string;
+  /** Tried in order before the subscription's own handler. */
+  readonly rules?: readonly SubscriptionRule[];
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface AppOptions {
+  /** Default: APP_PORT, else 0 (a free port, see `start`). */
+  readonly port?: number;
+  readonly host?: string;
+}
+
+export interface App {
+  subscribe(pubsubName: string, topic: string, handler: EventHandler, route?: SubscribeRoute): App;
+  method(name: string, handler: MethodHandler): App;
+  /** Resolves with the port when the app can be called. */
+  start(): Promise<number>;
+  /** Lets running callbacks end, `graceMs` at most. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+interface Route {
+  readonly pubsubName: string;
+  readonly topic: string;
+  readonly route: SubscribeRoute;
+  readonly rules: { readonly match: string; readonly path: string }[];
+  readonly defaultPath: string;
+}
+
+const verbNames = new Map<number, string>(Object.entries(Verb).map(([name, value]) => [value, name]));
+
+const DEFAULT_GRACE_MS = 5_000;
+
+export function createApp(options: AppOptions = {}): App {
+  const routes: Route[] = [];
+  const eventHandlers = new Map<string, EventHandler>();
+  const methods = new Map<string, MethodHandler>();
+
+  const listTopicSubscriptions = (): ListTopicSubscriptionsResponse =>
+    create(ListTopicSubscriptionsResponseSchema, {
+      subscriptions: routes.map(({ pubsubName, topic, route, rules, defaultPath }) => ({
+        pubsubName,
+        topic,
+        metadata: { ...route.metadata },
+        routes: { rules, default: defaultPath },
+        deadLetterTopic: route.deadLetterTopic ?? '',
+      })),
+    });
+
+  const onTopicEvent = async (request: TopicEventRequest): Promise<TopicEventResponse> => {
+    const handler = eventHandlers.get(request.path);
+    if (handler === undefined) {
+      throw new GrpcStatusError(GrpcCode.UNIMPLEMENTED, `no subscription of this app has the path '${request.path}'`);
+    }
+    return create(TopicEventResponseSchema, { status: await outcomeOf(handler, eventOf(request)) });
+  };
+
+  const onInvoke = async (request: InvokeRequest): Promise<InvokeResponse> => {
+    const handler = methods.get(request.method);
+    if (handler === undefined) {
+      throw new GrpcStatusError(GrpcCode.UNIMPLEMENTED, `this app has no method '${request.method}'`);
+    }
+    const answer = await handler({
+      method: request.method,
+      verb: verbNames.get(request.httpExtension?.verb ?? Verb.NONE) ?? 'NONE',
+      query: new URLSearchParams(request.httpExtension?.querystring ?? ''),
+      body: new Body(request.data?.value ?? new Uint8Array(0), request.contentType),
+    });
+    if (answer === undefined) return create(InvokeResponseSchema, {});
+    const { data, contentType } = encodePayload(answer as Payload);
+    return create(InvokeResponseSchema, { data: { typeUrl: '', value: data }, contentType });
+  };
+
+  const served: GrpcMethod[] = [
+    { ...rpc.listTopicSubscriptions, kind: 'unary', handler: listTopicSubscriptions },
+    { ...rpc.onTopicEvent, kind: 'unary', handler: onTopicEvent },
+    { ...rpc.onInvoke, kind: 'unary', handler: onInvoke },
+    { ...rpc.listInputBindings, kind: 'unary', handler: () => create(ListInputBindingsResponseSchema) },
+    { ...health.healthCheck, kind: 'unary', handler: () => create(HealthCheckResponseSchema) },
+  ] as unknown as GrpcMethod[];
+
+  const server = createServer({ grpc: createGrpcService(served, { clock: systemClock }), clock: systemClock });
+
+  const app: App = {
+    subscribe(pubsubName, topic, handler, route = {}) {
+      const base = `/${pubsubName}/${topic}`;
+      const rules = (route.rules ?? []).map(({ match, handler: ruleHandler }, index) => {
+        const path = `${base}/${index}`;
+        eventHandlers.set(path, ruleHandler);
+        return { match, path };
+      });
+      eventHandlers.set(base, handler);
+      routes.push({ pubsubName, topic, route, rules, defaultPath: base });
+      return app;
+    },
+    method(name, handler) {
+      methods.set(name, handler);
+      return app;
+    },
+    async start() {
+      const port = options.port ?? Number(process.env['APP_PORT'] ?? 0);
+      return (await server.listen({ host: options.host ?? '127.0.0.1', port })).port;
+    },
+    stop: (graceMs = DEFAULT_GRACE_MS) => server.drain(systemClock.now() + graceMs),
+  };
+  return app;
+}

@@ -1,0 +1,12 @@
+export { GrpcCode, GrpcStatusError } from '@outrigger/engine';
+export * from './app.js';
+export * from './client.js';
+export * from './configuration.js';
+export { isConflict, type RequestOptions, type RpcTransport } from './connection.js';
+export * from './invoke.js';
+export * from './lock.js';
+export * from './pubsub.js';
+export * from './secrets.js';
+export * from './sequencer.js';
+export * from './state.js';
+export { Body, type Payload } from './value.js';
