@@ -14,6 +14,14 @@ export interface AppChannel extends HttpOpener {
   readonly healthy: boolean;
   /** Called on every change of `healthy`; returns the function that ends it. */
   onHealth(listener: (healthy: boolean) => void): () => void;
+  /**
+   * Whether input (events, bindings, configuration updates) may be sent: the app's port accepted a connection, no call
+   * since then was refused, and the app is healthy. While it is false input waits: nothing is rejected or dead-lettered.
+   */
+  readonly receptive: boolean;
+  onReceptive(listener: (receptive: boolean) => void): () => void;
+  /** A call could not reach the app: `receptive` turns false until the port accepts a connection again. */
+  unreachable(): void;
   /** Resolves when the app's port first accepts a connection (and is healthy, with checks on). */
   ready(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
