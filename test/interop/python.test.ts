@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { pythonEnv } from '../harness/provision.js';
+import { repositoryRoot } from '../harness/sidecar.js';
+import { describeSdk } from './matrix.js';
+import { startScenario } from './scenario.js';
+
+const dir = join(repositoryRoot, 'test', 'interop', 'python');
+
+describeSdk({
+  sdk: 'PyPI dapr',
+  cases: [
+    'state/save and get',
+    'state/missing key is empty',
+    'state/bulk save and bulk get',
+    'state/delete',
+    'state/etag mismatch is ABORTED',
+    'state/etag match',
+    'state/transaction',
+    'state/transaction aborts as a whole',
+    'state/ttl',
+    'state/missing store',
+    'pubsub/publish and receive',
+    'pubsub/retry is redelivered',
+    'pubsub/streaming subscription',
+    'pubsub/bulk publish',
+    'pubsub/missing component',
+    'invoke/own app through its sidecar',
+    'invoke/through two sidecars',
+    'invoke/unknown app fails',
+    'configuration/get',
+    'configuration/watch',
+    'configuration/missing store',
+    'lock/try, refuse, unlock',
+    'secrets/get',
+    'secrets/bulk',
+    'secrets/missing store',
+    'metadata/get and set',
+  ],
+  part: () => pythonEnv('dapr', join(dir, 'requirements.txt')),
+  start: (python) =>
+    startScenario({ appId: 'python-app', appProtocol: 'grpc', command: [python, '-u', join(dir, 'driver.py')] }),
+});
