@@ -69,7 +69,7 @@ export class MemoryTransport implements Transport {
   private readonly wire: Wire;
   private readonly inbox: Buffer[] = [];
   private inboxBytes = 0;
-  private readonly pauses = new Set<PauseReason>();
+  private readonly pauses = new Map<PauseReason, number>();
   private dirty = false;
   private awaitsDrain = false;
   private endSent = false;
@@ -94,9 +94,9 @@ export class MemoryTransport implements Transport {
   }
 
   get writable(): boolean {
-    if (this.bufferedBytes <= this.wire.highWaterBytes) return true;
-    this.awaitsDrain = true;
-    return false;
+    if (this.closed || this.endSent) return false;
+    if (this.bufferedBytes > this.wire.highWaterBytes) this.awaitsDrain = true;
+    return !this.awaitsDrain;
   }
 
   get paused(): boolean {
@@ -135,11 +135,13 @@ export class MemoryTransport implements Transport {
   }
 
   pause(reason: PauseReason): void {
-    this.pauses.add(reason);
+    this.pauses.set(reason, (this.pauses.get(reason) ?? 0) + 1);
   }
 
   resume(reason: PauseReason): void {
-    this.pauses.delete(reason);
+    const count = (this.pauses.get(reason) ?? 0) - 1;
+    if (count > 0) this.pauses.set(reason, count);
+    else this.pauses.delete(reason);
     this.wire.schedule();
   }
 
