@@ -21,7 +21,9 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const genDir = join(root, 'proto/src/gen');
 const stampFile = join(genDir, '.stamp');
-const protoRoots = ['dapr', 'layotto', 'grpc', 'google', 'outrigger'].map((name) => join(root, 'proto', name));
+const protoRoots = ['dapr', 'layotto', 'grpc', 'google', 'outrigger', 'testing'].map((name) =>
+  join(root, 'proto', name),
+);
 const tools = ['buf', 'protoc-gen-es', 'protoplugin', 'protobuf'];
 
 function filesUnder(folder) {

@@ -1,8 +1,10 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import { hotCodecs } from '../gen/hot.js';
 import type { MessageCodec } from './message-codec.js';
 import { protobufCodec } from './protobuf-codec.js';
 
-/** The fastest codec there is for a message: the emitted one of a hot message, else protobuf-es. */
+/** The fastest codec there is for a message: the emitted one of a hot message (buf.gen.yaml), else protobuf-es. */
 export function codecOf<Desc extends DescMessage>(schema: Desc): MessageCodec<MessageShape<Desc>> {
-  return protobufCodec(schema);
+  const hot = hotCodecs.get(schema.typeName) as MessageCodec<MessageShape<Desc>> | undefined;
+  return hot ?? protobufCodec(schema);
 }
