@@ -19,6 +19,8 @@ export interface SidecarSetup {
   readonly entry?: 'daprd' | 'outrigger' | 'layotto';
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Run on this CPU only. */
+  readonly pinnedTo?: string;
   /** Resolve as soon as the process is started. */
   readonly noWait?: boolean;
 }
@@ -79,10 +81,15 @@ export async function startSidecar(setup: SidecarSetup = {}): Promise<Sidecar> {
     ...(setup.appProtocol === undefined ? [] : ['--app-protocol', setup.appProtocol]),
     ...(setup.args ?? []),
   ];
-  const actor = startProcess(process.execPath, args, {
-    name: `sidecar ${appId}`,
-    env: { OUTRIGGER_HOME: home, OUTRIGGER_LAYOTTO_GRPC_PORT: String(layottoPort), ...setup.env },
-  });
+  const command = setup.pinnedTo === undefined ? process.execPath : 'taskset';
+  const actor = startProcess(
+    command,
+    setup.pinnedTo === undefined ? args : ['-c', setup.pinnedTo, process.execPath, ...args],
+    {
+      name: `sidecar ${appId}`,
+      env: { OUTRIGGER_HOME: home, OUTRIGGER_LAYOTTO_GRPC_PORT: String(layottoPort), ...setup.env },
+    },
+  );
   const sidecar: Sidecar = {
     actor,
     appId,
