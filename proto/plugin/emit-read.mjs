@@ -61,12 +61,15 @@ function assign(field, value) {
 
 /** The expression that reads one scalar or enum value which ends, if it has a length, at `stop`. */
 function scalar(f, field, stop) {
-  return convert(f, readerOf(f, field.scalar, stop), field.enum, field.longAsString);
+  return convert(f, readerOf(f, field.scalar, stop, namesPattern.test(field.name)), field.enum, field.longAsString);
 }
 
-function readerOf(f, type, stop) {
+/** Fields whose values are few and come again and again. */
+const namesPattern = /(^|_)(name|topic|type|method|version)$/;
+
+function readerOf(f, type, stop, isName) {
   const cursor = wire(f, 'cursor');
-  if (isText(type)) return [wire(f, 'readText'), '(buffer, ', cursor, '.at, ', stop, ')'];
+  if (isText(type)) return [wire(f, isName ? 'readName' : 'readText'), '(buffer, ', cursor, '.at, ', stop, ')'];
   if (isBytes(type)) return [wire(f, 'readBytes'), '(buffer, ', cursor, '.at, ', stop, ')'];
   const { read, sized, suffix = '' } = numberType(type);
   return [wire(f, read), sized ? '(buffer, at, end)' : '(buffer, at)', suffix];
@@ -161,7 +164,7 @@ export function emitEntryRead(f, message, field) {
   f.print('    }');
   f.print('    switch (tag) {');
   emitCase(f, tagOf(1, field.mapKey), field.mapKey, (stop) => {
-    f.print('        key = ', ...readerOf(f, field.mapKey, stop), ';');
+    f.print('        key = ', ...readerOf(f, field.mapKey, stop, true), ';');
   });
   if (field.mapKind === 'message') {
     const read = messageFunction(f, message, field.message, 'read');

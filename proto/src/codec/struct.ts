@@ -54,7 +54,7 @@ function readEntry(json: JsonObject, buffer: Buffer, at: number, end: number, le
     at = cursor.at;
     if (tag === 10) {
       const stop = wire.fieldEnd(buffer, at, end);
-      key = wire.readText(buffer, cursor.at, stop);
+      key = wire.readName(buffer, cursor.at, stop);
       at = stop;
     } else if (tag === 18) {
       const stop = wire.fieldEnd(buffer, at, end);

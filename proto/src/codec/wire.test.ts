@@ -127,6 +127,19 @@ describe('an emitted codec', () => {
     }
   });
 
+  it('never takes one name for another', () => {
+    // Bytes of the one are the UTF-16 units of the other, and all share length, ends and middle.
+    const alike = ['Ã©', 'é', 'aXbYc', 'aZbWc', 'aXbWc', 'aZbYc', 'aXbYc', '\uFEFFname', 'name'];
+    for (let round = 0; round < 3; round++)
+      for (const text of alike) {
+        const bytes = [...Buffer.from(text)];
+        assert.equal(decode(getState, 10, bytes.length, ...bytes).storeName, text);
+        assert.deepEqual(Object.keys(decode(getState, 34, bytes.length + 2, 10, bytes.length, ...bytes).metadata), [
+          text,
+        ]);
+      }
+  });
+
   it('keeps unknown fields, groups and fields of another wire type, and writes them back', () => {
     const unknown = [0xa0, 6, 0x96, 1, 0xa3, 6, 8, 1, 0xa4, 6, 8, 5, 0xaa, 6, 2, 1, 2, 0x19, 1, 2, 3, 4, 5, 6, 7, 8];
     const message = decode(getState, 10, 1, 97, ...unknown);
