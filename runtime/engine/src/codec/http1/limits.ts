@@ -52,3 +52,5 @@ export const METHOD_BYTES_MAX = 32;
 export const CONTENT_LENGTH_DIGITS_MAX = 16;
 /** Hexadecimal digits of a chunk size: 13 reach 2^52. Leading zeros count. */
 export const CHUNK_SIZE_DIGITS_MAX = 13;
+/** Interim (1xx) responses in front of one final response. */
+export const INTERIM_RESPONSES_MAX = 16;
