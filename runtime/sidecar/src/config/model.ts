@@ -32,7 +32,8 @@ export interface ComponentDocument extends DocumentBase {
 export interface ComponentMetadataEntry {
   readonly name: string;
   readonly value: MetadataValue | undefined;
-  readonly secretKeyRef: { readonly name: string; readonly key: string } | undefined;
+  /** `store`: a store of its own, where the entry names one (Layotto's secret_ref); else the document's `secretStore`. */
+  readonly secretKeyRef: { readonly name: string; readonly key: string; readonly store?: string } | undefined;
   readonly envRef: string | undefined;
   readonly origin: Origin;
 }
@@ -59,6 +60,8 @@ export interface HttpEndpointDocument extends DocumentBase {
   readonly kind: 'HTTPEndpoint';
   readonly baseUrl: string;
   readonly headers: readonly ComponentMetadataEntry[];
+  /** Where the headers' secret references are looked up. */
+  readonly secretStore: string | undefined;
 }
 
 /** The parts of Dapr's Configuration kind that are honoured; what is not is named at start. */
@@ -78,6 +81,8 @@ export interface ConfigurationDocument extends DocumentBase {
     | { readonly enabled: boolean; readonly obfuscateUrls: boolean; readonly omitHealthChecks: boolean }
     | undefined;
   readonly tracingSamplingRate: number | undefined;
+  /** Dapr's feature flags as written: HotReload, … */
+  readonly features: Readonly<Record<string, boolean>>;
 }
 
 export interface ApiRule {

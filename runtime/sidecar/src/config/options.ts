@@ -6,7 +6,10 @@
 export type AppProtocol = 'http' | 'https' | 'h2c' | 'grpc' | 'grpcs';
 
 export interface ListenAddress {
+  /** '' listens on every address, IPv6 and IPv4. */
   readonly host: string;
+  /** Further hosts that listen on the same port (--dapr-listen-addresses names several). */
+  readonly otherHosts?: readonly string[];
   /** 0 takes a free port; the effective one is in `Sidecar.addresses`. */
   readonly port: number;
 }
@@ -29,6 +32,8 @@ export interface AppOptions {
       };
   /** Sent to the app as `dapr-api-token` (APP_API_TOKEN). */
   readonly apiToken: string | undefined;
+  /** What the app is not asked for at start (--disable-init-endpoints). */
+  readonly disabledInitEndpoints: readonly ('config' | 'subscribe')[];
 }
 
 export interface SidecarOptions {
@@ -36,10 +41,12 @@ export interface SidecarOptions {
   readonly personality: 'outrigger' | 'daprd' | 'layotto';
   readonly appId: string;
   readonly namespace: string;
+  /** True when somebody named the namespace: documents of other namespaces are then not for us. */
+  readonly namespaceGiven: boolean;
   readonly app: AppOptions;
   /** Each surface can be switched off. */
   readonly daprGrpc: ListenAddress | { readonly path: string } | undefined;
-  readonly daprHttp: ListenAddress | undefined;
+  readonly daprHttp: ListenAddress | { readonly path: string } | undefined;
   readonly layottoGrpc: ListenAddress | { readonly path: string } | undefined;
   /** Sidecar to sidecar. */
   readonly internal: ListenAddress;
@@ -47,6 +54,10 @@ export interface SidecarOptions {
   readonly resourcePaths: readonly string[];
   /** Dapr Configuration documents given by --config. */
   readonly configPaths: readonly string[];
+  /** MOSN/Layotto JSON whose runtime part declares components. */
+  readonly layottoConfigPath: string | undefined;
+  /** Adds the embedded components for blocks that no document declares (D13); off under `daprd` and `layotto`. */
+  readonly embeddedDefaults: boolean;
   /** Clients must send it as `dapr-api-token` (DAPR_API_TOKEN). */
   readonly apiToken: string | undefined;
   /** `$OUTRIGGER_HOME`; works with no HOME. */
@@ -65,5 +76,8 @@ export interface SidecarOptions {
   readonly apiLogging: boolean;
   /** Poll or watch resource folders and apply changes. */
   readonly reload: boolean;
+  /** Folders are looked at this often beside being watched: a watch can miss an event. */
+  readonly reloadIntervalMs: number;
+  /** A component that is not ready after its initTimeout ends the process (Dapr's rule) unless it has ignoreErrors. */
   readonly unhealthyInitFatal: boolean;
 }
