@@ -154,6 +154,42 @@ export const SIDECAR_ERRORS = {
     dapr: { code: 'ERR_OUTBOUND_HEALTH_NOT_READY', category: 'health' },
   },
 
+  // invoke
+  INVOKE_FAILED: {
+    grpc: 'INTERNAL',
+    http: 500,
+    text: 'failed to invoke, id: {id}, err: {error}',
+    dapr: { code: 'ERR_DIRECT_INVOKE', category: 'service-invocation' },
+    layotto: { grpc: 'UNAVAILABLE', text: '{error}' },
+  },
+  INVOKE_NO_APP_ID: {
+    grpc: 'NOT_FOUND',
+    http: 404,
+    text: 'failed getting app id either from the URL path or the header dapr-app-id',
+    hint: 'call /v1.0/invoke/<app-id>/method/<method>, or any path with the header dapr-app-id',
+    dapr: { code: 'ERR_DIRECT_INVOKE', category: 'service-invocation' },
+  },
+  INVOKE_NOT_READY: {
+    grpc: 'INTERNAL',
+    http: 500,
+    text: 'invoke API is not ready',
+    dapr: { code: 'ERR_DIRECT_INVOKE', category: 'service-invocation' },
+  },
+  INVOKE_PERMISSION_DENIED: {
+    grpc: 'INTERNAL',
+    http: 403,
+    text: 'failed to invoke, id: {id}, err: {error}',
+    dapr: { code: 'ERR_DIRECT_INVOKE', category: 'service-invocation' },
+    layotto: { grpc: 'PERMISSION_DENIED', text: '{error}' },
+  },
+  INVOKE_TIMEOUT: {
+    grpc: 'DEADLINE_EXCEEDED',
+    http: 500,
+    text: 'failed to invoke, id: {id}, err: context deadline exceeded',
+    dapr: { code: 'ERR_DIRECT_INVOKE', category: 'service-invocation' },
+    layotto: { grpc: 'UNAVAILABLE', text: 'no answer from {id} within {timeoutMs} ms' },
+  },
+
   // lock
   LOCK_EXPIRY_NOT_POSITIVE: {
     grpc: 'INVALID_ARGUMENT',
@@ -223,6 +259,95 @@ export const SIDECAR_ERRORS = {
     text: 'extended metadata holds {limit} entries already',
     hint: 'overwrite an entry instead of adding one',
     dapr: { code: 'ERR_BAD_REQUEST', category: 'common' },
+  },
+
+  // pub/sub; details: block/pubsub/errors.ts
+  PUBSUB_CLOUD_EVENT_INVALID: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 500,
+    text: 'cannot create cloudevent',
+    hint: 'with content type application/cloudevents+json the data must be a JSON object',
+    dapr: { code: 'ERR_PUBSUB_CLOUD_EVENTS_SER', reason: 'DAPR_PUBSUB_CLOUD_EVENT_CREATION', category: 'pubsub' },
+    layotto: { text: 'cannot create cloudevent: {error}' },
+  },
+  PUBSUB_ENTRY_INVALID: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    text: 'error marshaling events to bytes for topic {topic} pubsub {name}. error: {error}',
+    dapr: { code: 'ERR_PUBSUB_EVENTS_SER', reason: 'DAPR_PUBSUB_MARSHAL_EVENTS', category: 'pubsub' },
+  },
+  PUBSUB_ENTRY_TYPE_MISMATCH: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    text: 'error when marshalling cloud event envelope for topic {topic} pubsub {name}: {error}',
+    dapr: { code: 'ERR_PUBSUB_EVENTS_SER', reason: 'DAPR_PUBSUB_MARSHAL_ENVELOPE', category: 'pubsub' },
+  },
+  PUBSUB_ENTRIES_MALFORMED: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    text: 'error when unmarshaling the request for topic {topic} pubsub {name}: {error}',
+    dapr: { code: 'ERR_PUBSUB_EVENTS_SER', reason: 'DAPR_PUBSUB_UNMARSHAL_EVENTS', category: 'pubsub' },
+  },
+  PUBSUB_FORBIDDEN: {
+    grpc: 'PERMISSION_DENIED',
+    http: 403,
+    text: 'topic {topic} is not allowed for app id {appId}',
+    hint: "see allowedTopics, protectedTopics and publishingScopes in the component's metadata",
+    dapr: { code: 'ERR_PUBSUB_FORBIDDEN', reason: 'DAPR_PUBSUB_FORBIDDEN', category: 'pubsub' },
+  },
+  PUBSUB_METADATA_INVALID: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    text: 'failed deserializing metadata. Error: {error}',
+    dapr: { code: 'ERR_PUBSUB_REQUEST_METADATA', reason: 'DAPR_PUBSUB_METADATA_DESERIALIZATION', category: 'pubsub' },
+  },
+  PUBSUB_NAME_EMPTY: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 404,
+    text: 'pubsub name is empty',
+    dapr: { code: 'ERR_PUBSUB_EMPTY', reason: 'DAPR_PUBSUB_NAME_EMPTY', category: 'pubsub' },
+  },
+  PUBSUB_NOT_FOUND: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 404,
+    text: 'pubsub {name} is not found',
+    hint: 'check the name against `outrigger components`',
+    dapr: { code: 'ERR_PUBSUB_NOT_FOUND', reason: 'DAPR_PUBSUB_NOT_FOUND', category: 'pubsub' },
+    layotto: { text: 'pubsub {name} not found' },
+  },
+  PUBSUB_PUBLISH_FAILED: {
+    grpc: 'INTERNAL',
+    http: 500,
+    text: 'error when publishing to topic {topic} in pubsub {name}: {error}',
+    dapr: { code: 'ERR_PUBSUB_PUBLISH_MESSAGE', reason: 'DAPR_PUBSUB_PUBLISH_MESSAGE', category: 'pubsub' },
+    layotto: { text: 'error when publish to topic {topic} in pubsub {name}: {error}' },
+  },
+  PUBSUB_TOPIC_EMPTY: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 404,
+    text: 'topic is empty in pubsub {name}',
+    dapr: { code: 'ERR_TOPIC_NAME_EMPTY', reason: 'DAPR_PUBSUB_TOPIC_NAME_EMPTY', category: 'pubsub' },
+  },
+  PUBSUB_STREAM_DUPLICATE: {
+    grpc: 'UNKNOWN',
+    http: 400,
+    text: 'already subscribed to pubsub "{name}" topic "{topic}"',
+  },
+  PUBSUB_STREAM_ENDED: {
+    grpc: 'UNAVAILABLE',
+    http: 500,
+    text: 'the stream of pubsub {name}, topic {topic} ends: {reason}',
+  },
+  PUBSUB_STREAM_REFUSED: {
+    grpc: 'UNKNOWN',
+    http: 400,
+    text: 'failed to create subscription for {name}: {error}',
+    layotto: { text: '{error}' },
+  },
+  PUBSUB_STREAM_REQUEST_INVALID: {
+    grpc: 'UNKNOWN',
+    http: 400,
+    text: '{error}',
   },
 
   // secret
