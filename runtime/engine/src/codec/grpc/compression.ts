@@ -1,0 +1,31 @@
+/** gzip, the one encoding besides identity. Output is capped in size and in ratio: a small message cannot become a large one. */
+import { gunzipSync, gzipSync } from 'node:zlib';
+
+/** Messages that repeat themselves reach 1000:1; real ones stay far below this. */
+const RATIO_MAX = 200;
+/** Under this the ratio does not matter. */
+const RATIO_FREE_BYTES = 256 * 1024;
+/** Compressing less than this costs more than it saves. */
+export const COMPRESS_BYTES_MIN = 1024;
+
+export type Inflated = { readonly bytes: Buffer } | { readonly tooLarge: true; readonly limit: number } | null;
+
+/** Null when the bytes are not gzip. */
+export function inflate(bytes: Buffer, sizeMax: number): Inflated {
+  const limit = Math.min(sizeMax, Math.max(RATIO_FREE_BYTES, bytes.length * RATIO_MAX));
+  try {
+    return { bytes: gunzipSync(bytes, { maxOutputLength: limit }) };
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? { tooLarge: true, limit } : null;
+  }
+}
+
+export function deflate(bytes: Uint8Array): Buffer {
+  return gzipSync(bytes, { level: 1 });
+}
+
+/** Does a grpc-accept-encoding list name gzip? */
+export function acceptsGzip(list: string): boolean {
+  if (list === '') return false;
+  return list.split(',').some((name) => name.trim() === 'gzip');
+}
