@@ -4,7 +4,6 @@ import type { ClientReceiver, ClientStream, HttpOpener, RequestHead, StreamReset
 import { Http2ClientStream } from './client-stream.js';
 import { Http2Connection, type Http2Options } from './connection.js';
 import { ErrorCode, PREFACE, Setting, STREAM_ID_MAX } from './constants.js';
-import { writeSettings } from './frame-writer.js';
 import type { HeaderBlock } from './header-block.js';
 import { BlockMemo } from './header-memo.js';
 import { encodeAuthority, encodeFields, encodeMethod, encodePath, encodeScheme } from './hpack-encoder.js';
@@ -38,7 +37,7 @@ export class Http2ClientConnection extends Http2Connection implements HttpOpener
     slab.ensure(PREFACE.length);
     PREFACE.copy(slab.buffer, slab.end);
     slab.end += PREFACE.length;
-    writeSettings(slab, [
+    this.sendSettings([
       [Setting.HEADER_TABLE_SIZE, 0],
       [Setting.ENABLE_PUSH, 0],
       [Setting.INITIAL_WINDOW_SIZE, limits.streamWindowBytes],
@@ -177,7 +176,7 @@ export class Http2ClientConnection extends Http2Connection implements HttpOpener
       return;
     }
     if (stream.headSeen) {
-      this.endRemote(stream, block);
+      if (this.bodyComplete(stream)) this.endRemote(stream, block);
       return;
     }
     if (block.status < 200) {

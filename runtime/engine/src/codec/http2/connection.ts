@@ -27,6 +27,7 @@ import {
   writeGoaway,
   writePing,
   writeRstStream,
+  writeSettings,
   writeSettingsAck,
   writeWindowUpdate,
 } from './frame-writer.js';
@@ -79,6 +80,8 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
   /** Replies written while the peer did not read. */
   #blockedReplies = 0;
   #settingsSeen = false;
+  /** SETTINGS frames of ours that the peer has not acknowledged: did they refuse its dynamic table? */
+  readonly #unacknowledged: boolean[] = [];
   #tableLowered = false;
   #closedTold = false;
   #handshake: Timer | undefined;
@@ -317,12 +320,15 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
     }
   }
 
+  /** False when the body fell short of its content-length, which ends the stream. */
+  protected bodyComplete(stream: Http2Stream): boolean {
+    if (stream.bodyLeft <= 0) return true;
+    this.streamError(stream, ErrorCode.PROTOCOL_ERROR, 'the body is shorter than its content-length');
+    return false;
+  }
+
   /** The peer's direction ended. */
   protected endRemote(stream: Http2Stream, trailers: HeaderBlock | null): void {
-    if (stream.bodyLeft > 0) {
-      this.streamError(stream, ErrorCode.PROTOCOL_ERROR, 'the body is shorter than its content-length');
-      return;
-    }
     stream.remoteEnded = true;
     const { endSent } = stream;
     try {
@@ -398,6 +404,18 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
     this.sender.written();
   }
 
+  /** `settings` apply to what the peer sends once it has acknowledged them. */
+  protected sendSettings(settings: readonly (readonly [id: number, value: number])[]): void {
+    this.#unacknowledged.push(settings.some(([id]) => id === Setting.HEADER_TABLE_SIZE));
+    writeSettings(this.sender.control(), settings);
+  }
+
+  #onSettingsAck(): void {
+    const refusedTable = this.#unacknowledged.shift();
+    if (refusedTable === undefined) this.spend('unasked SETTINGS acknowledgements');
+    else if (refusedTable) this.headers.decoder.setLimit(0);
+  }
+
   /** Opens the connection's window to what the limits say; with our SETTINGS. */
   protected openWindow(): void {
     const more = this.limits.connectionWindowBytes - WINDOW_DEFAULT;
@@ -455,7 +473,13 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
       }
     }
     if (!this.mayReceiveData(stream)) return;
-    if (!endStream && frameBytes > 0) this.#credit(stream, frameBytes);
+    if (endStream) {
+      if (!this.bodyComplete(stream)) return;
+      // Before the receiver is told: an answer it gives now closes the stream without a reset.
+      stream.remoteEnded = true;
+    } else if (frameBytes > 0) {
+      this.#credit(stream, frameBytes);
+    }
     if (from < to) {
       try {
         stream.receiver.onData(buffer, from, to);
@@ -623,7 +647,7 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
     }
     if ((flags & Flag.ACK) !== 0) {
       if (start !== end) this.fail(ErrorCode.FRAME_SIZE_ERROR, 'an acknowledgement with settings');
-      else this.headers.settingsAcknowledged();
+      else this.#onSettingsAck();
       return;
     }
     if ((end - start) % 6 !== 0) {
@@ -641,6 +665,7 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
     // The acknowledgement goes first: what the new window releases follows it.
     writeSettingsAck(this.sender.control());
     this.replied();
+    if (this.stopped) return;
     if (this.sender.initialWindow !== before) {
       this.sender.windowsMoved(this.streams.values(), this.sender.initialWindow - before);
     }

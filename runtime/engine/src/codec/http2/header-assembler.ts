@@ -42,11 +42,6 @@ export class HeaderAssembler {
     return block;
   }
 
-  /** The peer applied our SETTINGS: HEADER_TABLE_SIZE = 0 holds from here on. */
-  settingsAcknowledged(): void {
-    this.decoder.setLimit(0);
-  }
-
   /** `finish` checks a block that was not seen before. The result, or why it cannot be decoded. */
   decode(
     memo: BlockMemo,

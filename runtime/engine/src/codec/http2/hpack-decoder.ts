@@ -25,7 +25,7 @@ export class HpackProblem {
 }
 
 export class HpackDecoder {
-  /** What we advertised: the largest size an update may set. */
+  /** What we advertised and the peer acknowledged: the largest size an update may set. */
   #limit: number = TABLE_BYTES_DEFAULT;
   /** What the peer uses now. */
   #tableBytesMax: number = TABLE_BYTES_DEFAULT;
@@ -53,7 +53,7 @@ export class HpackDecoder {
     return index >= 1 && index <= this.tableEntries ? this.#table[this.#table.length - index] : undefined;
   }
 
-  /** Our SETTINGS were acknowledged: the peer may not grow its table above this any more. */
+  /** The peer acknowledged our HEADER_TABLE_SIZE: its updates may not go above it any more. */
   setLimit(bytes: number): void {
     this.#limit = bytes;
   }
@@ -80,7 +80,7 @@ export class HpackDecoder {
         if (fieldsSeen) return new HpackProblem('a table size update follows a field');
         const size = this.#integer(buffer, end, 0x1f);
         if (size < 0) return this.#fail();
-        if (size > this.#limit) return new HpackProblem(`table size ${size} is above our limit ${this.#limit}`);
+        if (size > this.#limit) return new HpackProblem(`table size ${size} is above our limit of ${this.#limit}`);
         this.#tableBytesMax = size;
         this.#evict();
         block.repeatable = false;

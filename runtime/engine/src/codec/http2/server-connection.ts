@@ -5,7 +5,6 @@ import { HeaderList } from '../http/headers.js';
 import type { HttpHandler, RequestHead, StreamReceiver } from '../http/stream.js';
 import { Http2Connection, type Http2Options } from './connection.js';
 import { ErrorCode, Setting, STREAM_ID_MAX } from './constants.js';
-import { writeSettings } from './frame-writer.js';
 import { HeaderBlock } from './header-block.js';
 import { BlockMemo } from './header-memo.js';
 import { Http2ServerStream } from './server-stream.js';
@@ -50,6 +49,7 @@ export class Http2ServerConnection extends Http2Connection {
   /** Streams above this come after our GOAWAY: they are not looked at. */
   #acceptedMax: number = STREAM_ID_MAX;
   #ignoredMax = 0;
+  #tableRefused = false;
   #drainTimer: Timer | undefined;
   #ageTimer: Timer | undefined;
   #idleTimer: Timer | undefined;
@@ -60,8 +60,7 @@ export class Http2ServerConnection extends Http2Connection {
     this.#grpc = options.grpc;
     this.#idleMs = options.idleMs ?? 0;
     const { limits } = this;
-    writeSettings(this.sender.control(), [
-      [Setting.HEADER_TABLE_SIZE, 0],
+    this.sendSettings([
       [Setting.MAX_CONCURRENT_STREAMS, limits.streamsMax],
       [Setting.INITIAL_WINDOW_SIZE, limits.streamWindowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, limits.headerListBytesMax],
@@ -147,7 +146,19 @@ export class Http2ServerConnection extends Http2Connection {
   }
 
   protected override decodeBlock(buffer: Buffer, start: number, end: number): HeaderBlock | string {
-    return this.headers.decode(memo, buffer, start, end, finishRequest);
+    const block = this.headers.decode(memo, buffer, start, end, finishRequest);
+    if (!this.#tableRefused && this.lastPeerStream > 0 && this.headers.decoder.tableEntries > 0) this.#refuseTable();
+    return block;
+  }
+
+  /**
+   * HEADER_TABLE_SIZE = 0 (D7) is asked of a client that uses its table and sends more than one request, not of everybody
+   * in the first SETTINGS: a 0 there forbids even the size updates that h2spec, and clients like it, send regardless.
+   */
+  #refuseTable(): void {
+    this.#tableRefused = true;
+    this.sendSettings([[Setting.HEADER_TABLE_SIZE, 0]]);
+    this.sender.written();
   }
 
   protected override onHeaders(id: number, block: HeaderBlock, endStream: boolean): void {
@@ -188,6 +199,10 @@ export class Http2ServerConnection extends Http2Connection {
       this.#idleTimer = undefined;
     }
     stream.bodyLeft = block.contentLength;
+    if (endStream) {
+      if (!this.bodyComplete(stream)) return;
+      stream.remoteEnded = true;
+    }
     this.#dispatch(stream, block);
     if (endStream && !stream.closed) this.endRemote(stream, null);
   }
@@ -227,7 +242,7 @@ export class Http2ServerConnection extends Http2Connection {
       this.counters.malformed++;
       this.streamError(stream, ErrorCode.PROTOCOL_ERROR, block.fieldProblem ?? 'pseudo-headers in trailers');
     } else if (block.tooLarge) this.streamError(stream, ErrorCode.ENHANCE_YOUR_CALM, 'trailers above the limit');
-    else this.endRemote(stream, block);
+    else if (this.bodyComplete(stream)) this.endRemote(stream, block);
   }
 
   /** The response is complete and the request is not: tell the client to stop (RFC 9113 §8.1). */
