@@ -82,7 +82,10 @@ export async function listen(
   const transportOptions: TransportOptions = {
     ...(unix === undefined ? {} : { local: unix, remote: unix }),
     ...options,
-    onClosed: (transport) => listener.connections.delete(transport),
+    onClosed: (transport) => {
+      listener.connections.delete(transport);
+      options.onClosed?.(transport);
+    },
   };
   // EMFILE and the like: the listener stays, node goes on accepting when it can.
   server.on('error', (error) => log.error({ err: error, address: listener.address }, 'accepting a connection failed'));
