@@ -1,0 +1,80 @@
+/** State on Layotto's gRPC API: Dapr's messages under Layotto's names, without the query. */
+import type { StateItem } from '@outrigger/components-core';
+import type { GrpcMethod } from '@outrigger/engine';
+import { methodsOf } from '@outrigger/proto';
+import { type GetStateResponse, Runtime } from '@outrigger/proto/layotto/runtime/v1';
+import { whenReady } from '../../block/component-call.js';
+import { type StateBlock, type StateSave, stateItemMetadata } from '../../block/state.js';
+import { contextOf } from '../dapr-grpc/context.js';
+import { empty } from '../dapr-grpc/empty.js';
+import { unary } from '../grpc-method.js';
+import { concurrencyOf, consistencyOf, stateItemOf } from '../state-item.js';
+
+const noBytes = new Uint8Array(0);
+
+const noItem: StateSave = stateItemOf({ key: '', value: noBytes, metadata: {} });
+
+function responseOf(item: StateItem | undefined): GetStateResponse {
+  return {
+    $typeName: 'spec.proto.runtime.v1.GetStateResponse',
+    data: item?.value ?? noBytes,
+    etag: item?.etag ?? '',
+    metadata: item === undefined ? {} : stateItemMetadata(item),
+  };
+}
+
+export function createStateMethods(state: StateBlock): GrpcMethod[] {
+  const methods = methodsOf(Runtime);
+  return [
+    unary(methods.getState, ({ storeName, key, consistency, metadata }, call) => {
+      const request = { storeName, key, consistency: consistencyOf(consistency), metadata };
+      return whenReady(state.get(request, contextOf(call, 'layotto-grpc')), responseOf);
+    }),
+
+    unary(methods.getBulkState, ({ storeName, keys, parallelism, metadata }, call) =>
+      whenReady(
+        state.bulkGet({ storeName, keys, parallelism, metadata }, contextOf(call, 'layotto-grpc')),
+        (found) => ({
+          $typeName: 'spec.proto.runtime.v1.GetBulkStateResponse' as const,
+          items: found.map(({ key, item, error }) => ({
+            ...responseOf(item),
+            $typeName: 'spec.proto.runtime.v1.BulkStateItem' as const,
+            key,
+            error: error ?? '',
+          })),
+        }),
+      ),
+    ),
+
+    unary(methods.saveState, ({ storeName, states }, call) =>
+      empty(state.save(storeName, states.map(stateItemOf), contextOf(call, 'layotto-grpc'))),
+    ),
+
+    unary(methods.deleteState, ({ storeName, key, etag, options, metadata }, call) => {
+      const item = {
+        key,
+        etag: etag?.value,
+        concurrency: concurrencyOf(options?.concurrency),
+        consistency: consistencyOf(options?.consistency),
+        metadata,
+      };
+      return empty(state.delete(storeName, item, contextOf(call, 'layotto-grpc')));
+    }),
+
+    unary(methods.deleteBulkState, ({ storeName, states }, call) =>
+      empty(state.bulkDelete(storeName, states.map(stateItemOf), contextOf(call, 'layotto-grpc'))),
+    ),
+
+    unary(methods.executeStateTransaction, ({ storeName, operations, metadata }, call) => {
+      const request = {
+        storeName,
+        metadata,
+        operations: operations.map(({ operationType, request: item }) => ({
+          operation: operationType,
+          ...(item === undefined ? noItem : stateItemOf(item)),
+        })),
+      };
+      return empty(state.transact(request, contextOf(call, 'layotto-grpc')));
+    }),
+  ];
+}
