@@ -71,6 +71,7 @@ export function compileDocuments(parsed: ParsedSources, options: CompileOptions,
   refuseTwice(read, problems);
   const declared = read.filter((document) => document.kind === 'Component');
   for (const tree of parsed.layotto) declared.push(...layottoComponents(tree, { ...context, dialect: 'layotto' }));
+  refuseSameComponent(declared, problems);
   const configuration = configurationOf(read, parsed, options, context);
   const components = withoutDenied(declared, configuration?.componentsDenied ?? [], problems);
   checkSecretStores(components, options, problems);
@@ -116,6 +117,21 @@ function refuseTwice(read: readonly ReadDocument[], problems: Problems): void {
     const known = first.get(key);
     if (known === undefined) first.set(key, origin);
     else problems.error(origin, `${key} is declared twice; first at ${originText(known)}`);
+  }
+}
+
+/** Blocks find components by kind and name; Layotto's file may use one name in several blocks, and beside the folders. */
+function refuseSameComponent(components: readonly ComponentDocument[], problems: Problems): void {
+  const first = new Map<string, ComponentDocument>();
+  for (const document of components) {
+    const key = `${kindOfType(document.type)} ${document.name}`;
+    const known = first.get(key);
+    if (known === undefined) first.set(key, document);
+    // Two of the dialect dapr were reported as documents of one kind and name.
+    else if (known.dialect !== document.dialect) {
+      const places = `first at ${originText(known.origin)}`;
+      problems.error(document.origin, `component "${document.name}" (${document.type}) is declared twice; ${places}`);
+    }
   }
 }
 

@@ -25,11 +25,11 @@ export function editDistance(a: string, b: string): number {
   return previous[right.length] as number;
 }
 
-/** The nearest of `candidates`, or undefined when none is within a third of the word's length (at least 1 edit). */
+/** The nearest of `candidates`, or undefined when none is within a third of the word's length. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word === '' || word.length > WORD_LENGTH_MAX) return undefined;
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.ceil(word.length / 3) + 1;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
     const distance = editDistance(word, candidate);
