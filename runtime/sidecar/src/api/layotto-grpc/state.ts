@@ -8,11 +8,19 @@ import { type StateBlock, type StateSave, stateItemMetadata } from '../../block/
 import { contextOf } from '../dapr-grpc/context.js';
 import { empty } from '../dapr-grpc/empty.js';
 import { unary } from '../grpc-method.js';
-import { concurrencyOf, consistencyOf, stateItemOf } from '../state-item.js';
+import { consistencyOf, stateItemOf } from '../state-item.js';
 
 const noBytes = new Uint8Array(0);
 
 const noItem: StateSave = stateItemOf({ key: '', value: noBytes, metadata: {} });
+
+/** Clients of Layotto send '0' when their caller gave no etag (npm layotto always does), as its Redis store allows. */
+const NO_ETAG = '0';
+
+function itemOf(message: Parameters<typeof stateItemOf>[0]): StateSave {
+  const item = stateItemOf(message);
+  return item.etag === NO_ETAG ? { ...item, etag: undefined } : item;
+}
 
 function responseOf(item: StateItem | undefined): GetStateResponse {
   return {
@@ -47,22 +55,15 @@ export function createStateMethods(state: StateBlock): GrpcMethod[] {
     ),
 
     unary(methods.saveState, ({ storeName, states }, call) =>
-      empty(state.save(storeName, states.map(stateItemOf), contextOf(call, 'layotto-grpc'))),
+      empty(state.save(storeName, states.map(itemOf), contextOf(call, 'layotto-grpc'))),
     ),
 
-    unary(methods.deleteState, ({ storeName, key, etag, options, metadata }, call) => {
-      const item = {
-        key,
-        etag: etag?.value,
-        concurrency: concurrencyOf(options?.concurrency),
-        consistency: consistencyOf(options?.consistency),
-        metadata,
-      };
-      return empty(state.delete(storeName, item, contextOf(call, 'layotto-grpc')));
-    }),
+    unary(methods.deleteState, ({ storeName, ...message }, call) =>
+      empty(state.delete(storeName, itemOf({ ...message, value: noBytes }), contextOf(call, 'layotto-grpc'))),
+    ),
 
     unary(methods.deleteBulkState, ({ storeName, states }, call) =>
-      empty(state.bulkDelete(storeName, states.map(stateItemOf), contextOf(call, 'layotto-grpc'))),
+      empty(state.bulkDelete(storeName, states.map(itemOf), contextOf(call, 'layotto-grpc'))),
     ),
 
     unary(methods.executeStateTransaction, ({ storeName, operations, metadata }, call) => {
@@ -71,7 +72,7 @@ export function createStateMethods(state: StateBlock): GrpcMethod[] {
         metadata,
         operations: operations.map(({ operationType, request: item }) => ({
           operation: operationType,
-          ...(item === undefined ? noItem : stateItemOf(item)),
+          ...(item === undefined ? noItem : itemOf(item)),
         })),
       };
       return empty(state.transact(request, contextOf(call, 'layotto-grpc')));
