@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '@outrigger/engine';
-import { messageOf } from './errors.js';
+import { messageOf } from '../component-call.js';
 import type { IngressMetrics, ProcessStatus } from './metrics.js';
 import type { RunningDelivery } from './run-delivery.js';
 import type { BatchReply, EventBatch, Reply } from './subscriber.js';

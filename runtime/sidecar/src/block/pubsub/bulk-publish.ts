@@ -1,8 +1,9 @@
 /** Many messages for one topic in one call. Some may fail: the outcome names them. */
 import type { PublishRequest, PubSub } from '@outrigger/components-core';
+import { messageOf } from '../component-call.js';
 import type { CallContext } from '../context.js';
 import { CLOUD_EVENT_CONTENT_TYPE } from './content-type.js';
-import { messageOf, pubSubError } from './errors.js';
+import { pubSubError } from './errors.js';
 import { envelopeOf, findTarget, isRaw, type PublishDeps, publishFailed, requireScope, withTrace } from './publish.js';
 
 /** Messages on their way at once where the component takes them one by one (Dapr: 100). */

@@ -27,7 +27,3 @@ export function pubSubError(
   details.push({ type: 'ErrorInfo', reason: bare.row.dapr?.reason ?? '', domain: DOMAIN, metadata: { ...info } });
   return fail(code, params, { details, cause });
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

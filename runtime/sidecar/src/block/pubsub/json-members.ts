@@ -25,6 +25,18 @@ export function memberText(validObject: string, key: string): string | undefined
   return scan(validObject).get(key);
 }
 
+/** The texts of the elements of an array that is known to be valid JSON. */
+export function arrayElements(validArray: string): string[] {
+  const elements: string[] = [];
+  for (let at = skipSpace(validArray, validArray.indexOf('[') + 1); validArray[at] !== ']'; ) {
+    const end = valueEnd(validArray, at);
+    elements.push(validArray.slice(at, end));
+    at = skipSpace(validArray, end);
+    if (validArray[at] === ',') at = skipSpace(validArray, at + 1);
+  }
+  return elements;
+}
+
 /** `text` is known to be a valid JSON object: brackets and quotes are all there is to look at. */
 function scan(text: string): Map<string, string> {
   const members = new Map<string, string>();
@@ -69,7 +81,7 @@ function valueEnd(text: string, from: number): number {
     // A number, true, false or null ends before a comma, a bracket or white space.
     for (;;) {
       const code = text.charCodeAt(at);
-      if (code <= 0x20 || code === 0x2c || code === 0x7d) return at;
+      if (code <= 0x20 || code === 0x2c || code === 0x7d || code === 0x5d) return at;
       at++;
     }
   }

@@ -2,9 +2,9 @@
 import type { IncomingMessage, PubSub } from '@outrigger/components-core';
 import type { Clock, Logger } from '@outrigger/engine';
 import type { SubscriptionSpec } from '../../config/model.js';
+import { messageOf } from '../component-call.js';
 import { Batcher } from './batcher.js';
 import { ABANDON } from './delivery.js';
-import { messageOf } from './errors.js';
 import { goBool } from './go-bool.js';
 import { LogThrottle } from './log-throttle.js';
 import type { PubSubMetrics } from './metrics.js';
@@ -20,6 +20,8 @@ export const BULK_MESSAGES_DEFAULT = 100;
 export const BULK_AWAIT_MS_DEFAULT = 1_000;
 /** Most messages of one batch; the configured number is cut to this. */
 export const BULK_MESSAGES_MAX = 10_000;
+/** Longest wait for a batch to fill. */
+export const BULK_AWAIT_MS_MAX = 600_000;
 
 export interface SubscriptionDeps {
   readonly clock: Clock;
@@ -150,7 +152,7 @@ function rawPayloadOf(spec: SubscriptionSpec): boolean {
 
 function batchSizeOf(spec: SubscriptionSpec): number {
   const wanted = spec.bulk?.messagesMax ?? 0;
-  return Math.min(wanted > 0 ? wanted : BULK_MESSAGES_DEFAULT, BULK_MESSAGES_MAX);
+  return Math.min(wanted >= 1 ? Math.floor(wanted) : BULK_MESSAGES_DEFAULT, BULK_MESSAGES_MAX);
 }
 
 /** A batch at the subscriber, and the next one being gathered. */
@@ -167,7 +169,7 @@ function batcherOf(request: SubscriptionRequest, deps: SubscriptionDeps): Batche
   return new Batcher(
     {
       messagesMax: batchSizeOf(spec),
-      awaitMs: spec.bulk.awaitMs > 0 ? spec.bulk.awaitMs : BULK_AWAIT_MS_DEFAULT,
+      awaitMs: Math.min(spec.bulk.awaitMs > 0 ? spec.bulk.awaitMs : BULK_AWAIT_MS_DEFAULT, BULK_AWAIT_MS_MAX),
       pubsubName: spec.pubsubName,
       topic: spec.topic,
     },

@@ -1,12 +1,13 @@
 /** Publishing: validation, envelope, scopes, policy, metrics, then the component. Neutral of the surface that asks. */
-import type { PublishRequest, PubSub } from '@outrigger/components-core';
-import type { Clock } from '@outrigger/engine';
+import type { IncomingMessage, PublishRequest, PubSub } from '@outrigger/components-core';
+import type { Clock, OutriggerError } from '@outrigger/engine';
 import type { ComponentRegistry } from '../../component/registry.js';
+import { messageOf, wrapError } from '../component-call.js';
 import type { CallContext, MaybePromise } from '../context.js';
 import type { PolicySource } from '../policy.js';
 import { adoptEvent, DEFAULT_TYPE, type Envelope, wrapEvent } from './cloud-event.js';
 import { CLOUD_EVENT_CONTENT_TYPE, isCloudEventType } from './content-type.js';
-import { messageOf, pubSubError } from './errors.js';
+import { pubSubError } from './errors.js';
 import { goBool } from './go-bool.js';
 import type { PubSubMetrics } from './metrics.js';
 import type { PubSubEntry, PubSubSettingsSource } from './settings.js';
@@ -149,8 +150,34 @@ function send(component: PubSub, request: PublishRequest, input: PublishInput, d
   }
 }
 
-export function publishFailed(input: Pick<PublishInput, 'pubsubName' | 'topic'>, cause: unknown): Error {
+export function publishFailed(input: Pick<PublishInput, 'pubsubName' | 'topic'>, cause: unknown): OutriggerError {
   const { pubsubName: name, topic } = input;
-  const error = messageOf(cause);
-  return pubSubError('PUBSUB_PUBLISH_FAILED', { name, topic, error }, { topic, error }, cause);
+  return wrapError(cause, () => {
+    const error = messageOf(cause);
+    return pubSubError('PUBSUB_PUBLISH_FAILED', { name, topic, error }, { topic, error }, cause);
+  });
+}
+
+/** Publishes a message as it came to the dead letter topic, under this app's scopes and the outbound policy. */
+export async function publishDeadLetter(
+  pubsubName: string,
+  topic: string,
+  message: IncomingMessage,
+  deps: PublishDeps,
+): Promise<void> {
+  const context = internalContext();
+  const target = { pubsubName, topic, metadata: message.metadata, context };
+  const entry = findTarget(target, deps);
+  requireScope(entry, target, deps);
+  const { data, contentType, metadata } = message;
+  await send(await entry.ready(), { topic, data, contentType, metadata }, { ...target, data, contentType: '' }, deps);
+}
+
+function internalContext(): CallContext {
+  return {
+    surface: 'internal',
+    trace: { traceparent: undefined, tracestate: undefined, baggage: undefined },
+    deadline: undefined,
+    signal: new AbortController().signal,
+  };
 }

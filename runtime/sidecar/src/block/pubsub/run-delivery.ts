@@ -1,6 +1,7 @@
 /** Drives the state machine of one message: makes the attempts, keeps the time, publishes dead letters. */
 import type { Disposition, IncomingMessage } from '@outrigger/components-core';
 import type { Clock, Logger, Timer } from '@outrigger/engine';
+import { messageOf } from '../component-call.js';
 import {
   advanceDelivery,
   beginDelivery,
@@ -9,7 +10,6 @@ import {
   type DeliveryState,
   type Ending,
 } from './delivery.js';
-import { messageOf } from './errors.js';
 import type { LogThrottle } from './log-throttle.js';
 import type { IngressMetrics } from './metrics.js';
 import type { DeliveryPolicy, Reply } from './subscriber.js';

@@ -36,3 +36,9 @@ export function traceOf(
     tracestate: validTracestate(event['tracestate']) ?? validTracestate(metadata['tracestate']),
   };
 }
+
+/** `grpc-trace-bin`: the older binary form, which Dapr sends to gRPC apps beside traceparent. */
+export function traceBinary(traceparent: string): Buffer {
+  const [, traceId, spanId, flags] = traceparent.split('-') as [string, string, string, string];
+  return Buffer.from(`0000${traceId}01${spanId}02${flags}`, 'hex');
+}

@@ -1,8 +1,8 @@
 /** The first look at a message: can it be read, has it expired, which path does it go to. */
 import type { IncomingMessage } from '@outrigger/components-core';
 import type { Clock } from '@outrigger/engine';
+import { messageOf } from '../component-call.js';
 import type { Verdict } from './delivery.js';
-import { messageOf } from './errors.js';
 import type { Router } from './routing.js';
 import { hasExpired } from './time-to-live.js';
 import { type ReadEvent, type ReadOptions, readEvent, type TopicEvent } from './topic-event.js';

@@ -1,0 +1,28 @@
+/** Publishing on Dapr's gRPC API. */
+import type { GrpcMethod, ServerCall } from '@outrigger/engine';
+import { methodsOf } from '@outrigger/proto';
+import { type BulkPublishRequest, type BulkPublishResponse, Dapr } from '@outrigger/proto/dapr/runtime/v1';
+import type { PubSubBlock } from '../../block/pubsub/block.js';
+import { unary } from '../grpc-method.js';
+import { contextOf } from './context.js';
+import { empty } from './empty.js';
+
+export function createPubSubMethods(pubsub: Pick<PubSubBlock, 'publish' | 'bulkPublish'>): GrpcMethod[] {
+  // As in Dapr, a batch of which one entry failed is an error of the call: the response then names no entries.
+  const bulkPublish = async (request: BulkPublishRequest, call: ServerCall): Promise<BulkPublishResponse> => {
+    const { pubsubName, topic, entries, metadata } = request;
+    const { error } = await pubsub.bulkPublish({ pubsubName, topic, entries, metadata, context: contextOf(call) });
+    if (error !== undefined) throw error;
+    return { $typeName: 'dapr.proto.runtime.v1.BulkPublishResponse', failedEntries: [] };
+  };
+
+  const methods = methodsOf(Dapr);
+  return [
+    unary(methods.publishEvent, (request, call) => {
+      const { pubsubName, topic, data, dataContentType: contentType, metadata } = request;
+      return empty(pubsub.publish({ pubsubName, topic, data, contentType, metadata, context: contextOf(call) }));
+    }),
+    unary(methods.bulkPublishEvent, bulkPublish),
+    unary(methods.bulkPublishEventAlpha1, bulkPublish),
+  ];
+}
