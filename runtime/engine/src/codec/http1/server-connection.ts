@@ -10,6 +10,7 @@ import { discardReceiver } from '../http/respond.js';
 import type { HttpHandler, RequestHead, ResetReason } from '../http/stream.js';
 import { BodyDecoder, type BodyReceiver } from './body-decoder.js';
 import { Carry } from './carry.js';
+import { Http1Counters } from './counters.js';
 import { Deadline } from './deadline.js';
 import { FAILED, failure, type Http1Failure } from './failure.js';
 import { BodyKind } from './head.js';
@@ -27,8 +28,11 @@ export interface Http1ServerOptions {
   readonly limits?: Http1Limits;
   /** Largest body of this request in bytes; asked once per request that has a body. Default: no limit. */
   readonly bodyBytesMax?: (head: RequestHead) => number;
+  readonly counters?: Http1Counters;
   /** A request was refused before any handler saw it, or in the middle of its body. */
   readonly onRefused?: (failure: Http1Failure) => void;
+  /** This codec is done with the connection: it has closed, or another protocol took it over. Called once. */
+  readonly onClosed?: () => void;
 }
 
 const State = {
@@ -53,6 +57,7 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   readonly transport: Transport;
   private readonly options: Http1ServerOptions;
   private readonly limits: Http1Limits;
+  private readonly counters: Http1Counters;
   private readonly scheme: 'http' | 'https';
   private readonly heads: HeadReader<ParsedRequest>;
   private readonly body: BodyDecoder;
@@ -81,6 +86,9 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     this.transport = transport;
     this.options = options;
     this.limits = options.limits ?? http1Limits;
+    this.counters = options.counters ?? new Http1Counters();
+    this.counters.connections++;
+    this.counters.connectionsOpen++;
     this.scheme = transport.tls === null ? 'http' : 'https';
     const parser = new RequestParser(this.limits, this.scheme);
     this.heads = new HeadReader(parser, this.limits.headerBytesMax, LEADING_EMPTY_LINES_MAX);
@@ -148,11 +156,14 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     this.deadline.cancel();
     this.heads.clear();
     this.parked.clear();
-    if (stream === null) return;
-    const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
-    const lost = error !== null && !DISCONNECTS.has(code);
-    const message = lost ? `the connection was lost: ${error.message}` : 'the client closed the connection';
-    this.kill(stream, lost ? 'connection-lost' : 'cancel', message);
+    this.counters.connectionsOpen--;
+    if (stream !== null) {
+      const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
+      const lost = error !== null && !DISCONNECTS.has(code);
+      const message = lost ? `the connection was lost: ${error.message}` : 'the client closed the connection';
+      this.kill(stream, lost ? 'connection-lost' : 'cancel', message);
+    }
+    this.options.onClosed?.();
   }
 
   // Reading
@@ -225,6 +236,8 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     this.keepAlive = parsed.keepAlive;
     const stream = new Http1ServerStream(this, head, parsed, headOnly);
     this.current = stream;
+    this.counters.requests++;
+    this.counters.requestsOpen++;
     this.state = headOnly ? State.response : State.body;
     this.starting = true;
     try {
@@ -375,7 +388,9 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     this.state = State.handedOver;
     this.deadline.cancel();
     this.transport.markDirty();
+    this.counters.connectionsOpen--;
     takeOver(this.transport);
+    this.options.onClosed?.();
     this.resumeParked();
     if (this.peerEnded) this.transport.receiver.onEnd();
   }
@@ -407,6 +422,7 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   }
 
   private release(): void {
+    if (this.current !== null) this.counters.requestsOpen--;
     this.current = null;
     this.stallWatched = false;
     if (!this.readingPaused) return;
@@ -418,6 +434,8 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   private refuse(refused: Http1Failure): void {
     const stream = this.current;
     const { transport, options } = this;
+    this.counters.refused++;
+    if (refused.status === 408) this.counters.timeouts++;
     options.onRefused?.(refused);
     options.log.debug({ remote: transport.remote.address, status: refused.status }, refused.sentence);
     if (stream === null) {
@@ -496,6 +514,7 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   private deadlinePassed(): void {
     const stream = this.current;
     if (this.stallWatched) {
+      this.counters.timeouts++;
       if (stream !== null) this.kill(stream, 'timeout', 'the client does not read its response');
       this.destroy();
       return;
