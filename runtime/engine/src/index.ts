@@ -5,6 +5,8 @@ export * from './base/fake-clock.js';
 export * from './base/limits.js';
 export * from './base/log.js';
 export * from './base/system-clock.js';
+export * from './client/channel.js';
+export * from './codec/grpc/client.js';
 export * from './codec/grpc/metadata.js';
 export * from './codec/grpc/method.js';
 export * from './codec/grpc/service.js';

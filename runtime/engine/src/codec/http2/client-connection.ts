@@ -196,6 +196,10 @@ export class Http2ClientConnection extends Http2Connection implements HttpOpener
     if (endStream && !stream.closed) this.endRemote(stream, null);
   }
 
+  protected override onStopped(): void {
+    this.#onRetired?.();
+  }
+
   protected override onTransportClosed(): void {
     this.#onRetired?.();
   }

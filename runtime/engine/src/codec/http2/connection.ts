@@ -146,6 +146,7 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
     this.#loseStreams('the peer ended the connection');
     this.transport.end();
     this.#startLinger();
+    this.onStopped();
   }
 
   onClose(error: Error | null): void {
@@ -162,6 +163,8 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
   }
 
   protected onTransportClosed(): void {}
+  /** `stopped` became true. */
+  protected onStopped(): void {}
 
   // FrameSink
 
@@ -365,6 +368,7 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
     this.#loseStreams(message);
     this.transport.end();
     this.#startLinger();
+    this.onStopped();
   }
 
   /** Closes in order once nothing is left to do. */
@@ -374,6 +378,7 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
     this.#keepalive?.cancel();
     this.transport.end();
     this.#startLinger();
+    this.onStopped();
   }
 
   protected sendGoaway(lastId: number, code: number, debug: string): void {
