@@ -9,9 +9,9 @@ import { hotCodecs } from '../gen/hot.js';
 import { EverythingCodec, InnerCodec } from '../gen/outrigger/testing/v1/everything_hot.js';
 import { EverythingSchema, InnerSchema } from '../gen/outrigger/testing/v1/everything_pb.js';
 import * as layotto from '../layotto/runtime/v1.js';
+import { anyFields, damaged, messages } from '../testing/message-arbitrary.js';
+import { referenceDecode } from '../testing/reference-decoder.js';
 import type { MessageCodec, MessageWriter } from './message-codec.js';
-import { anyFields, damaged, messages } from './testing/message-arbitrary.js';
-import { referenceDecode } from './testing/reference-decoder.js';
 
 const schemas = new Map<string, DescMessage>();
 for (const module of [daprCommon, daprRuntime, layotto, { AnySchema, DurationSchema, EmptySchema }])

@@ -23,7 +23,6 @@ export function readStruct(json: JsonObject, buffer: Buffer, at: number, end: nu
       at = stop;
     } else at = wire.skipValue(buffer, tag, at, end, left);
   }
-  if (at !== end) throw wire.endsEarly();
   return json;
 }
 
@@ -62,7 +61,6 @@ function readEntry(json: JsonObject, buffer: Buffer, at: number, end: number, le
       at = stop;
     } else at = wire.skipValue(buffer, tag, at, end, left);
   }
-  if (at !== end) throw wire.endsEarly();
   wire.setEntry(json, key, value ?? null);
 }
 
@@ -126,7 +124,6 @@ function readList(list: JsonValue[], buffer: Buffer, at: number, end: number, le
       at = stop;
     } else at = wire.skipValue(buffer, tag, at, end, left);
   }
-  if (at !== end) throw wire.endsEarly();
   return list;
 }
 

@@ -328,7 +328,6 @@ export function readTextEntry(
       at = stop;
     } else at = skipValue(buffer, tag, at, end, left);
   }
-  if (at !== end) throw endsEarly();
   setEntry(map, key, value);
 }
 
