@@ -59,5 +59,5 @@ function invokePath(path: string): { readonly id: string; readonly method: strin
   const raw = rest.slice(0, at);
   // Dapr unescapes the id once more, as a query value: clients escape URLs twice.
   const again = percentDecode(raw.replace(/\+/g, ' '));
-  return { id: utf8(again === null || again === '' ? raw : again), method: cleanPath(rest.slice(at + METHOD.length)) };
+  return { id: utf8(again === null || again === '' ? raw : again), method: rootless(rest.slice(at + METHOD.length)) };
 }

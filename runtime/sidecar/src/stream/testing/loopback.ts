@@ -236,7 +236,11 @@ export function loopback(handler: HttpHandler, options: LoopbackOptions = {}): L
       }
       exchanges.push(exchange);
       receivers.push(receiver);
-      queueMicrotask(() => handler(exchange.server));
+      exchange.request.hold('handover');
+      queueMicrotask(() => {
+        handler(exchange.server);
+        exchange.request.letGo('handover');
+      });
       return exchange.client;
     },
     drain() {},
