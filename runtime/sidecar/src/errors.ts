@@ -21,6 +21,12 @@ export const SIDECAR_ERRORS = {
     text: 'failed to read request body: {error}',
     dapr: { code: 'ERR_BODY_READ', category: 'common' },
   },
+  API_HOST_REFUSED: {
+    grpc: 'PERMISSION_DENIED',
+    http: 403,
+    text: 'requests to host {host} are refused: use localhost or an IP address, or allow an origin of that host with --allowed-origins',
+    dapr: { code: 'ERR_HOST_REFUSED', category: 'common' },
+  },
   API_INTERNAL: {
     grpc: 'INTERNAL',
     http: 500,
@@ -48,8 +54,7 @@ export const SIDECAR_ERRORS = {
   API_ORIGIN_REFUSED: {
     grpc: 'PERMISSION_DENIED',
     http: 403,
-    text: 'requests from {origin} are refused',
-    hint: 'a page in a browser may call this API only when its origin is in --allowed-origins',
+    text: 'requests of a page from {origin} are refused: allow its origin with --allowed-origins',
     dapr: { code: 'ERR_ORIGIN_REFUSED', category: 'common' },
   },
 

@@ -25,17 +25,26 @@ export interface HttpCall {
 }
 
 interface RouteBase {
+  /** `*` alone: every method. */
   readonly methods: readonly string[];
   /** `/v1.0/state/{store}/{key}`; several versions are several rows. */
   readonly pattern: string;
   /** The name that `api.allowed` / `api.denied` and metrics use: `state`, `publish`, … with `version` `v1.0`, `v1.0-alpha1`. */
   readonly api: string;
   readonly version: string;
-  /** Health answers without a token. */
+  /** Dapr's name of the endpoint, which stands for the path in API logs with obfuscated URLs. */
+  readonly name?: string;
+  /** Health answers without a token, and whatever the API rules say. */
   readonly open?: boolean;
 }
 
-/** `buffer` routes answer with a reply; `stream` routes own the stream and answer on it themselves. */
-export type HttpRoute =
-  | (RouteBase & { readonly body: 'none' | 'buffer'; handle(call: HttpCall): MaybePromise<HttpReply> })
-  | (RouteBase & { readonly body: 'stream'; handle(call: HttpCall): void });
+/** Takes no body, or the whole of it, and answers with a reply. */
+export type BufferedRoute = RouteBase & {
+  readonly body: 'none' | 'buffer';
+  handle(call: HttpCall): MaybePromise<HttpReply>;
+};
+
+/** Owns the stream and answers on it itself. */
+export type StreamRoute = RouteBase & { readonly body: 'stream'; handle(call: HttpCall): void };
+
+export type HttpRoute = BufferedRoute | StreamRoute;
