@@ -23,7 +23,7 @@ export interface WaitingRoom {
 }
 
 export class DeferredStream implements ClientStream {
-  readonly protocol = 'h2' as const;
+  readonly protocol: 'http/1.1' | 'h2';
   readonly #head: RequestHead;
   readonly #receiver: ClientReceiver;
   readonly #room: WaitingRoom;
@@ -36,7 +36,14 @@ export class DeferredStream implements ClientStream {
   #full = false;
   #pauses: PauseReason[] = [];
 
-  constructor(head: RequestHead, end: boolean, receiver: ClientReceiver, room: WaitingRoom) {
+  constructor(
+    head: RequestHead,
+    end: boolean,
+    receiver: ClientReceiver,
+    room: WaitingRoom,
+    protocol: 'http/1.1' | 'h2' = 'h2',
+  ) {
+    this.protocol = protocol;
     this.#head = head;
     this.#ended = end;
     this.#receiver = receiver;
