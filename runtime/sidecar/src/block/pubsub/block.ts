@@ -134,6 +134,7 @@ class PubSub implements PubSubBlock {
     if (this.#started || app === undefined) return;
     this.#started = true;
     await app.ready(this.#stop.signal);
+    this.#stop.signal.throwIfAborted();
     const end = app.onReceptive((receptive) => void (receptive ? this.#appArrived() : this.#reconcile()));
     this.#stop.signal.addEventListener('abort', end, { once: true });
     await this.#appArrived();
