@@ -6,6 +6,7 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Clock, Timer } from '@outrigger/engine';
+import { METADATA_SCHEME, METADATA_SERVER_NAME } from '../stream/connectors.js';
 import type { Endpoint, EndpointListener, EndpointSource, EndpointWatch } from './endpoint.js';
 import { refusedAddress } from './refused-addresses.js';
 
@@ -21,10 +22,6 @@ export interface ExternalSourceDeps {
 }
 
 const ORIGIN = /^(https?):\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d+)$/;
-
-/** What a connector needs besides the address. */
-export const METADATA_SCHEME = 'scheme';
-export const METADATA_SERVER_NAME = 'server-name';
 
 const resolveBySystem: HostLookup = async (host) =>
   (await systemLookup(host, { all: true })).map(({ address }) => address);

@@ -18,6 +18,10 @@ describe('retry policy', () => {
     }
   });
 
+  it('does not retry a request that cannot be sent as it is', () => {
+    assert.ok(!mayRetry(SERVICE_RETRY, conditionsOf(reset('protocol', true)), 0));
+  });
+
   it('retries a broken connection when a policy says so', () => {
     const policy: RetryPolicy = { ...SERVICE_RETRY, retryOn: RetryOn.reset };
     assert.ok(mayRetry(policy, conditionsOf(reset('connection-lost', false)), 0));

@@ -40,7 +40,8 @@ export const SERVICE_RETRY: RetryPolicy = {
 
 /** The conditions that a reset before the response head fulfils. */
 export function conditionsOf(reset: StreamReset): number {
-  let bits = reset.unprocessed ? RetryOn.unprocessed : 0;
+  // What cannot be put into a request today cannot be put into it in a second either.
+  let bits = reset.unprocessed && reset.reason !== 'protocol' ? RetryOn.unprocessed : 0;
   if (reset.reason === 'connect') bits |= RetryOn.connectFailure;
   if (reset.reason !== 'cancel' && reset.reason !== 'timeout' && reset.reason !== 'too-large') bits |= RetryOn.reset;
   return bits;

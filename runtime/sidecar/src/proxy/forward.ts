@@ -113,7 +113,13 @@ export abstract class Forward implements ClientReceiver {
     if (this.#over) return;
     const shown = this.responseHead(head, end);
     if (shown === null) return;
-    this.down.respond(shown, end);
+    try {
+      this.down.respond(shown, end);
+    } catch (error) {
+      // Fields that came over one protocol and cannot be sent over the other.
+      this.#refuseUpstream(error);
+      return;
+    }
     if (end) this.#finish();
   }
 
@@ -123,8 +129,13 @@ export abstract class Forward implements ClientReceiver {
 
   onEnd(trailers: HeaderList | null): void {
     if (this.#over) return;
-    if (trailers === null) this.down.end();
-    else this.down.end(trailers);
+    try {
+      if (trailers === null) this.down.end();
+      else this.down.end(trailers);
+    } catch (error) {
+      this.#refuseUpstream(error);
+      return;
+    }
     this.#finish();
   }
 
@@ -146,6 +157,14 @@ export abstract class Forward implements ClientReceiver {
 
   onDrain(): void {
     this.down.resume('peer');
+  }
+
+  #refuseUpstream(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    const reset: StreamReset = { reason: 'protocol', message, unprocessed: false };
+    this.takeOver('protocol', reset);
+    if (this.down.responded) this.down.reset('internal');
+    else this.fail(reset);
   }
 
   #finish(): void {

@@ -89,7 +89,8 @@ class AppTargetChannel implements UpstreamChannel {
       );
     }
     const { method, path } = head;
-    const headers = new HeaderList(fromSidecar(head.headers.flat));
+    // Servers on gRPC's C core refuse calls without it.
+    const headers = new HeaderList(fromSidecar(head.headers.flat)).append('te', 'trailers');
     return (app as HttpOpener).open({ method, scheme: 'http', authority: '', path, headers }, end, receiver);
   }
 
