@@ -21,8 +21,8 @@ export * from './codec/http/stream.js';
 export * from './codec/http1/client-connection.js';
 export * from './codec/http1/client-stream.js';
 export * from './codec/http1/counters.js';
-export * from './codec/http1/failure.js';
-export * from './codec/http1/limits.js';
+export type { Http1Failure } from './codec/http1/failure.js';
+export { type Http1Limits, http1Limits } from './codec/http1/limits.js';
 export * from './codec/http1/server-connection.js';
 export * from './codec/http1/server-stream.js';
 export * from './codec/http2/client-connection.js';
@@ -36,7 +36,13 @@ export * from './network/memory-transport.js';
 export * from './network/slab.js';
 export * from './network/socket-transport.js';
 export * from './network/tls.js';
-export * from './network/tls-options.js';
+export type {
+  Pem,
+  TlsClientOptions,
+  TlsKeyPair,
+  TlsMinVersion,
+  TlsServerOptions,
+} from './network/tls-options.js';
 export * from './network/transport.js';
 export * from './server/limits.js';
 export * from './server/server.js';

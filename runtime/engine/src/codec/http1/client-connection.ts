@@ -2,14 +2,21 @@
 import type { Logger } from '../../base/log.js';
 import type { Transport, TransportReceiver } from '../../network/transport.js';
 import { HeaderList } from '../http/headers.js';
-import type { ClientReceiver, HttpOpener, RequestHead, ResetReason, ResponseHead } from '../http/stream.js';
+import type {
+  ClientReceiver,
+  HttpOpener,
+  RequestHead,
+  ResetReason,
+  ResponseHead,
+  StreamReset,
+} from '../http/stream.js';
 import { BodyDecoder, type BodyReceiver } from './body-decoder.js';
 import { Http1ClientStream, type UpgradeReceiver } from './client-stream.js';
 import { FAILED } from './failure.js';
 import { BodyKind } from './head.js';
 import { HeadReader } from './head-reader.js';
 import { type Http1Limits, http1Limits, INTERIM_RESPONSES_MAX } from './limits.js';
-import { type ParsedResponse, ResponseParser, responseBodyKind, responsePersists } from './response-parser.js';
+import { type ParsedResponse, responseBodyKind, responseParserOf, responsePersists } from './response-parser.js';
 
 export interface Http1ClientOptions {
   readonly log: Logger;
@@ -44,7 +51,7 @@ export class Http1ClientConnection implements TransportReceiver, BodyReceiver, H
     const limits = options.limits ?? http1Limits;
     this.transport = transport;
     this.options = options;
-    this.heads = new HeadReader(new ResponseParser(limits), limits.headerBytesMax, 0);
+    this.heads = new HeadReader(responseParserOf(limits), limits.headerBytesMax, 0);
     this.body = new BodyDecoder(limits);
     transport.receiver = this;
   }
@@ -104,7 +111,13 @@ export class Http1ClientConnection implements TransportReceiver, BodyReceiver, H
   }
 
   onDrain(): void {
-    this.current?.drained();
+    const stream = this.current;
+    if (stream === null) return;
+    try {
+      stream.drained();
+    } catch (error) {
+      this.receiverFailed(stream, error);
+    }
   }
 
   onEnd(): void {
@@ -163,7 +176,11 @@ export class Http1ClientConnection implements TransportReceiver, BodyReceiver, H
       this.body.start(kind, parsed.contentLength, Number.POSITIVE_INFINITY);
       this.state = State.body;
     }
-    stream.receiver.onHead(headOf(parsed), ends);
+    try {
+      stream.receiver.onHead(headOf(parsed), ends);
+    } catch (error) {
+      this.receiverFailed(stream, error);
+    }
     if (ends && !stream.dead) this.responseEnded(stream, bytesFollow);
   }
 
@@ -196,7 +213,18 @@ export class Http1ClientConnection implements TransportReceiver, BodyReceiver, H
   /** Part of the response body, from the decoder. */
   onBody(buffer: Buffer, start: number, end: number): void {
     const stream = this.current;
-    if (stream !== null && !stream.dead) stream.receiver.onData(buffer, start, end);
+    if (stream === null || stream.dead) return;
+    try {
+      stream.receiver.onData(buffer, start, end);
+    } catch (error) {
+      this.receiverFailed(stream, error);
+    }
+  }
+
+  /** A mistake in one receiver ends its exchange; it must not touch others, nor whoever happens to be our caller. */
+  private receiverFailed(stream: Http1ClientStream, error: unknown): void {
+    this.options.log.error({ err: error }, 'the receiver of a response threw');
+    this.fail(stream, 'internal', 'the receiver of the response failed');
   }
 
   private responseEnded(stream: Http1ClientStream, bytesFollow: boolean): void {
@@ -212,7 +240,12 @@ export class Http1ClientConnection implements TransportReceiver, BodyReceiver, H
       // A request that is not complete when its response is cannot be completed usefully: the server has decided.
       this.close();
     }
-    stream.receiver.onEnd(trailers);
+    try {
+      stream.receiver.onEnd(trailers);
+    } catch (error) {
+      // The exchange is over, and the connection may carry the next.
+      this.options.log.error({ err: error }, 'the receiver of a response threw');
+    }
   }
 
   // Called by the stream
@@ -231,7 +264,15 @@ export class Http1ClientConnection implements TransportReceiver, BodyReceiver, H
     if (stream.dead) return;
     this.release(stream);
     this.close();
-    stream.receiver.onReset({ reason, message, unprocessed });
+    this.tellReset(stream, { reason, message, unprocessed });
+  }
+
+  private tellReset(stream: Http1ClientStream, reset: StreamReset): void {
+    try {
+      stream.receiver.onReset(reset);
+    } catch (error) {
+      this.options.log.error({ err: error }, 'the receiver of a response threw when it was told of its end');
+    }
   }
 
   cut(stream: Http1ClientStream): void {
@@ -271,7 +312,7 @@ export class Http1ClientConnection implements TransportReceiver, BodyReceiver, H
     queueMicrotask(() => {
       if (stream.dead) return;
       stream.dead = true;
-      stream.receiver.onReset({ reason, message, unprocessed: true });
+      this.tellReset(stream, { reason, message, unprocessed: true });
     });
   }
 

@@ -42,6 +42,7 @@ export class HeadMemo<T> {
   }
 }
 
+/** Heads that differ by a few bytes fit into the same buffer. */
 function roundUp(length: number): number {
-  return length <= 512 ? 512 : MEMO_BYTES_MAX;
+  return (length + 255) & ~255;
 }

@@ -181,6 +181,21 @@ export class RequestParser implements HeadParser<ParsedRequest> {
   }
 }
 
+const parsers: Record<'http' | 'https', WeakMap<Http1Limits, RequestParser>> = {
+  http: new WeakMap(),
+  https: new WeakMap(),
+};
+
+/** A parser holds nothing between two calls: all connections with the same limits share one. */
+export function requestParserOf(limits: Http1Limits, scheme: 'http' | 'https'): RequestParser {
+  let parser = parsers[scheme].get(limits);
+  if (parser === undefined) {
+    parser = new RequestParser(limits, scheme);
+    parsers[scheme].set(limits, parser);
+  }
+  return parser;
+}
+
 function isVersionByte(byte: number, index: number): boolean {
   if (index < VERSION.length) return byte === VERSION[index];
   if (index === 6) return byte === DOT;

@@ -114,6 +114,18 @@ export class ResponseParser implements HeadParser<ParsedResponse> {
   }
 }
 
+const parsers = new WeakMap<Http1Limits, ResponseParser>();
+
+/** A parser holds nothing between two calls: all connections with the same limits share one. */
+export function responseParserOf(limits: Http1Limits): ResponseParser {
+  let parser = parsers.get(limits);
+  if (parser === undefined) {
+    parser = new ResponseParser(limits);
+    parsers.set(limits, parser);
+  }
+  return parser;
+}
+
 function refuseFraming(fields: ConnectionFields, minor: number): Http1Failure | null {
   if (fields.transferEncodings === 0) return null;
   if (fields.transferEncodings > 1) return failure(502, 'transfer-encoding is given more than once');

@@ -230,6 +230,29 @@ describe('an HTTP/1.1 server connection', () => {
       assert.equal(late.client.ended, true);
     });
 
+    it('survives a receiver that throws, and spares the requests before and behind it', () => {
+      const calm = new RecordingReceiver();
+      const wild = { ...calm, onData() {}, onReset() {}, onDrain() {} };
+      const no = (): never => {
+        throw new Error('no');
+      };
+      for (const broken of [
+        { ...wild, onEnd: no },
+        { ...wild, onEnd() {}, onData: no },
+      ]) {
+        const held = hold();
+        const { client } = serve((stream) => {
+          if (stream.head.method === 'GET') held.handler(stream);
+          else stream.receiver = broken;
+        });
+        client.send(GET + post('Content-Length: 3\r\n', 'abc') + get('/never'));
+        answerPath(held.streams[0] as ServerStream);
+        client.send('');
+        assert.match(client.take(), /^HTTP\/1\.1 200 OK.*\/HTTP\/1\.1 500 .*failed\n$/s);
+        assert.equal(client.ended, true);
+      }
+    });
+
     it('never lets a body differ from its content-length', () => {
       for (const body of ['ab', 'abcd']) {
         const held = hold();

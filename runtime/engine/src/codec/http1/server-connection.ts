@@ -16,7 +16,7 @@ import { FAILED, failure, type Http1Failure } from './failure.js';
 import { BodyKind } from './head.js';
 import { HeadReader } from './head-reader.js';
 import { type Http1Limits, http1Limits, LEADING_EMPTY_LINES_MAX } from './limits.js';
-import { type ParsedRequest, RequestParser } from './request-parser.js';
+import { type ParsedRequest, requestParserOf } from './request-parser.js';
 import { writeAscii, writeStatusLine } from './serializer.js';
 import { Http1ServerStream } from './server-stream.js';
 
@@ -90,7 +90,7 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     this.counters.connections++;
     this.counters.connectionsOpen++;
     this.scheme = transport.tls === null ? 'http' : 'https';
-    const parser = new RequestParser(this.limits, this.scheme);
+    const parser = requestParserOf(this.limits, this.scheme);
     this.heads = new HeadReader(parser, this.limits.headerBytesMax, LEADING_EMPTY_LINES_MAX);
     this.body = new BodyDecoder(this.limits);
     this.deadline = new Deadline(options.clock, () => this.deadlinePassed());
@@ -243,13 +243,12 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     try {
       this.options.handler(stream);
     } catch (error) {
-      this.options.log.error({ err: error, method, path }, 'the handler of a request threw');
-      this.abandon(stream, 500, 'the handler of this request failed', null);
+      this.receiverFailed(stream, error);
     }
     this.starting = false;
     if (stream.dead) return;
     if (headOnly) {
-      stream.receiver.onEnd(null);
+      this.tellEnd(stream, null);
       this.exchangeMayBeOver(stream);
     } else {
       if (bytesFollow) stream.awaitsContinue = false;
@@ -279,7 +278,12 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   /** Part of the request body, from the decoder. */
   onBody(buffer: Buffer, start: number, end: number): void {
     const stream = this.current;
-    if (stream !== null && !stream.dead) stream.receiver.onData(buffer, start, end);
+    if (stream === null || stream.dead) return;
+    try {
+      stream.receiver.onData(buffer, start, end);
+    } catch (error) {
+      this.receiverFailed(stream, error);
+    }
   }
 
   private requestEnded(stream: Http1ServerStream): void {
@@ -287,8 +291,23 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     this.state = State.response;
     this.updateReading(stream);
     if (!this.stallWatched) this.rearm();
-    stream.receiver.onEnd(this.body.trailers);
+    this.tellEnd(stream, this.body.trailers);
     this.exchangeMayBeOver(stream);
+  }
+
+  private tellEnd(stream: Http1ServerStream, trailers: HeaderList | null): void {
+    try {
+      stream.receiver.onEnd(trailers);
+    } catch (error) {
+      this.receiverFailed(stream, error);
+    }
+  }
+
+  /** A mistake in one handler ends its exchange; it must not reach whoever happens to be our caller. */
+  receiverFailed(stream: Http1ServerStream, error: unknown): void {
+    const { method, path } = stream.head;
+    this.options.log.error({ err: error, method, path }, 'the handler of a request threw');
+    this.abandon(stream, 500, 'the handler of this request failed', null);
   }
 
   /** Keeps bytes for later; above the limit reading stops. */
@@ -418,7 +437,12 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     const { receiver } = stream;
     stream.receiver = discardReceiver;
     this.release();
-    if (reason !== null) receiver.onReset({ reason, message, unprocessed: false });
+    if (reason === null) return;
+    try {
+      receiver.onReset({ reason, message, unprocessed: false });
+    } catch (error) {
+      this.options.log.error({ err: error }, 'the handler of a request threw when it was told of its end');
+    }
   }
 
   private release(): void {

@@ -223,7 +223,11 @@ export class Http1ServerStream implements ServerStream {
   drained(): void {
     if (!this.awaitsDrain || this.dead || this.responseDone) return;
     this.awaitsDrain = false;
-    this.receiver.onDrain();
+    try {
+      this.receiver.onDrain();
+    } catch (error) {
+      this.connection.receiverFailed(this, error);
+    }
   }
 
   private finish(): void {
