@@ -24,6 +24,7 @@ export * from './codec/http1/counters.js';
 export type { Http1Failure } from './codec/http1/failure.js';
 export { type Http1Limits, http1Limits } from './codec/http1/limits.js';
 export * from './codec/http1/server-connection.js';
+export * from './codec/http1/server-options.js';
 export * from './codec/http1/server-stream.js';
 export * from './codec/http2/client-connection.js';
 export * from './codec/http2/connection.js';

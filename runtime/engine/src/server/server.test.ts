@@ -319,16 +319,13 @@ describe('a server and a large body', () => {
     const file = join(directory, 'zeros');
     writeFileSync(file, '');
     truncateSync(file, bytes);
-    let pauses = 0;
     let peak = 0;
     const { url } = await start((stream) => {
       stream.respond({ status: 200, headers: new HeaderList() }, false);
       stream.receiver = {
         onData: (chunk, from, to) => {
           peak = Math.max(peak, process.memoryUsage.rss());
-          if (stream.write(chunk, from, to)) return;
-          pauses++;
-          stream.pause('peer');
+          if (!stream.write(chunk, from, to)) stream.pause('peer');
         },
         onEnd: () => stream.end(),
         onReset: () => {},
@@ -342,7 +339,42 @@ describe('a server and a large body', () => {
       assert.equal(await curl('--http1.1', ...extra, ...send), `${bytes} 200`);
     }
     assert.ok(peak - before < 40 * 1024 * 1024, `memory grew by ${peak - before} bytes`);
-    assert.ok(pauses > 0, 'the client was never slower');
+  });
+
+  it('takes no more of it while the client does not read the answer', async () => {
+    let taken = 0;
+    let paused: () => void = () => {};
+    const full = new Promise<void>((resolve) => {
+      paused = resolve;
+    });
+    const { port } = await start((stream) => {
+      stream.respond({ status: 200, headers: new HeaderList() }, false);
+      stream.receiver = {
+        onData: (chunk, from, to) => {
+          taken += to - from;
+          if (stream.write(chunk, from, to)) return;
+          stream.pause('peer');
+          paused();
+        },
+        onEnd: () => stream.end(),
+        onReset: () => {},
+        onDrain: () => stream.resume('peer'),
+      };
+    });
+    const bytes = 64 * 1024 * 1024;
+    const socket = net.connect({ host: '127.0.0.1', port });
+    cleanups.push(() => socket.destroy());
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${bytes}\r\n\r\n`);
+    const piece = Buffer.alloc(64 * 1024, 'x');
+    const sending = (async () => {
+      for (let sent = 0; sent < bytes; sent += piece.length) if (!socket.write(piece)) await once(socket, 'drain');
+    })();
+    await full;
+    assert.ok(taken < bytes / 2, `${taken} bytes were taken`);
+    let received = 0;
+    for await (const chunk of socket) received += (chunk as Buffer).length;
+    await sending;
+    assert.ok(received > bytes && taken === bytes);
   });
 });
 

@@ -12,7 +12,8 @@ import { HeaderList } from '../http/headers.js';
 import type { ClientReceiver, HttpHandler, RequestHead, ResponseHead, StreamReset } from '../http/stream.js';
 import type { Http1Failure } from './failure.js';
 import { type Http1Limits, http1Limits } from './limits.js';
-import { Http1ServerConnection, type Http1ServerOptions } from './server-connection.js';
+import { Http1ServerConnection } from './server-connection.js';
+import type { Http1ServerOptions } from './server-options.js';
 
 export class RawPeer implements TransportReceiver {
   readonly transport: MemoryTransport;

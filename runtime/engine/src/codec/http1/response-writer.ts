@@ -2,6 +2,7 @@
 import type { Slab } from '../../network/transport.js';
 import type { HeaderList } from '../http/headers.js';
 import type { ResponseHead } from '../http/stream.js';
+import type { Http1Failure } from './failure.js';
 import { parseContentLength } from './head.js';
 import { writeAscii, writeFields, writeStatusLine } from './serializer.js';
 
@@ -75,6 +76,13 @@ export function writeResponseHead(
   else if (context.minor === 0) writeAscii(slab, 'connection: keep-alive\r\n\r\n');
   else writeAscii(slab, '\r\n');
   return null;
+}
+
+/** A whole response that says why a message was refused and that the connection ends. */
+export function writeRefusal(slab: Slab, { status, sentence }: Http1Failure): void {
+  writeStatusLine(slab, status);
+  writeAscii(slab, 'content-type: text/plain; charset=utf-8\r\nconnection: close\r\n');
+  writeAscii(slab, `content-length: ${sentence.length + 1}\r\n\r\n${sentence}\n`);
 }
 
 /** The declared content-length, -1 when there is none, below that when it is not one plain number. */

@@ -2,38 +2,22 @@
  * The server's end of one HTTP/1.1 connection: reads requests, hands them to the handler one after the other, so that
  * responses are in order by nature. Pipelined requests wait as bytes (bounded) until the exchange before them is over.
  */
-import type { Clock } from '../../base/clock.js';
-import type { Logger } from '../../base/log.js';
 import type { Transport, TransportReceiver } from '../../network/transport.js';
 import { HeaderList } from '../http/headers.js';
 import { discardReceiver } from '../http/respond.js';
-import type { HttpHandler, RequestHead, ResetReason } from '../http/stream.js';
+import type { RequestHead, ResetReason } from '../http/stream.js';
 import { BodyDecoder, type BodyReceiver } from './body-decoder.js';
-import { Carry } from './carry.js';
 import { Http1Counters } from './counters.js';
 import { Deadline } from './deadline.js';
 import { FAILED, failure, type Http1Failure } from './failure.js';
 import { BodyKind } from './head.js';
 import { HeadReader } from './head-reader.js';
 import { type Http1Limits, http1Limits, LEADING_EMPTY_LINES_MAX } from './limits.js';
+import { ParkedBytes } from './parked-bytes.js';
 import { type ParsedRequest, requestParserOf } from './request-parser.js';
-import { writeAscii, writeStatusLine } from './serializer.js';
+import { writeRefusal } from './response-writer.js';
+import type { Http1ServerOptions } from './server-options.js';
 import { Http1ServerStream } from './server-stream.js';
-
-export interface Http1ServerOptions {
-  /** Every stream it gets is an Http1ServerStream. */
-  readonly handler: HttpHandler;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly limits?: Http1Limits;
-  /** Largest body of this request in bytes; asked once per request that has a body. Default: no limit. */
-  readonly bodyBytesMax?: (head: RequestHead) => number;
-  readonly counters?: Http1Counters;
-  /** A request was refused before any handler saw it, or in the middle of its body. */
-  readonly onRefused?: (failure: Http1Failure) => void;
-  /** This codec is done with the connection: it has closed, or another protocol took it over. Called once. */
-  readonly onClosed?: () => void;
-}
 
 const State = {
   /** Between messages, or inside a head. */
@@ -63,7 +47,7 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   private readonly body: BodyDecoder;
   private readonly deadline: Deadline;
   /** Bytes behind the current request. */
-  private readonly parked: Carry = new Carry();
+  private readonly parked: ParkedBytes;
   private state: State = State.head;
   private current: Http1ServerStream | null = null;
   private keepAlive = true;
@@ -75,7 +59,6 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   private draining = false;
   private peerEnded = false;
   private readingPaused = false;
-  private parkingPaused = false;
   /** The deadline that runs is the peer's for taking our bytes. */
   private stallWatched = false;
   /** Bytes still read and dropped, of a request body after its response or of whatever comes while closing. */
@@ -93,6 +76,7 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     const parser = requestParserOf(this.limits, this.scheme);
     this.heads = new HeadReader(parser, this.limits.headerBytesMax, LEADING_EMPTY_LINES_MAX);
     this.body = new BodyDecoder(this.limits);
+    this.parked = new ParkedBytes(transport, this.limits.pipelinedBytesMax);
     this.deadline = new Deadline(options.clock, () => this.deadlinePassed());
     transport.receiver = this;
     this.deadline.set(this.limits.headerTimeoutMs);
@@ -310,13 +294,8 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     this.abandon(stream, 500, 'the handler of this request failed', null);
   }
 
-  /** Keeps bytes for later; above the limit reading stops. */
   private park(buffer: Buffer, start: number, end: number): number {
     this.parked.append(buffer, start, end);
-    if (!this.parkingPaused && this.parked.length >= this.limits.pipelinedBytesMax) {
-      this.parkingPaused = true;
-      this.transport.pause('limit');
-    }
     return end;
   }
 
@@ -324,15 +303,8 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     if (this.consuming || this.starting || this.parked.length === 0 || this.state === State.response) return;
     if (this.state === State.head && !this.transport.writable) return;
     const bytes = this.parked.detach();
-    this.resumeParking();
     this.consume(bytes, 0, bytes.length);
     if (this.peerEnded && this.state === State.head && this.parked.length === 0) this.onEnd();
-  }
-
-  private resumeParking(): void {
-    if (!this.parkingPaused) return;
-    this.parkingPaused = false;
-    this.transport.resume('limit');
   }
 
   // Called by the stream
@@ -482,10 +454,7 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   /** The last thing that is said on this connection. */
   private answer(refused: Http1Failure): void {
     if (this.state >= State.closing) return;
-    const { slab } = this.transport;
-    writeStatusLine(slab, refused.status);
-    writeAscii(slab, 'content-type: text/plain; charset=utf-8\r\nconnection: close\r\n');
-    writeAscii(slab, `content-length: ${refused.sentence.length + 1}\r\n\r\n${refused.sentence}\n`);
+    writeRefusal(this.transport.slab, refused);
     this.transport.markDirty();
     this.closeGracefully();
   }
@@ -498,7 +467,6 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
     this.stallWatched = false;
     this.heads.clear();
     this.parked.clear();
-    this.resumeParking();
     this.rearm();
     this.transport.end();
     if (this.peerEnded && this.transport.bufferedBytes === 0) this.destroy();
