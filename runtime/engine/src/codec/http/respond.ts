@@ -71,17 +71,17 @@ class BodyCollector implements StreamReceiver {
   private buffer: Buffer = NO_BYTES;
   private length = 0;
 
-  constructor(stream: ServerStream, bytesMax: number, done: BodyCallback) {
+  /** `declared`: the content-length, -1 without one. */
+  constructor(declared: number, bytesMax: number, done: BodyCallback) {
+    this.declared = declared;
     this.bytesMax = bytesMax;
     this.done = done;
-    const declared = stream.headOnly ? undefined : stream.head.headers.get('content-length');
-    this.declared = declared === undefined ? -1 : Number(declared);
   }
 
   onData(chunk: Buffer, start: number, end: number): void {
     if (this.done === null) return;
     const length = this.length + (end - start);
-    if (length > this.bytesMax || this.declared > this.bytesMax) {
+    if (length > this.bytesMax) {
       this.finish(fail('BODY_TOO_LARGE', { limit: this.bytesMax }), null);
       return;
     }
@@ -120,10 +120,17 @@ class BodyCollector implements StreamReceiver {
 
 /**
  * Collects the request body and calls `done` exactly once; takes over `stream.receiver`. Above `bytesMax` it reports
- * BODY_TOO_LARGE at once and drops the rest; the caller answers (`error.row.http`).
+ * BODY_TOO_LARGE at once (inside this call when the declared length says so, which saves the client from sending it)
+ * and drops the rest; the caller answers (`error.row.http`).
  */
 export function collectBody(stream: ServerStream, bytesMax: number, done: BodyCallback): void {
-  stream.receiver = new BodyCollector(stream, bytesMax, done);
+  const declared = stream.headOnly ? undefined : stream.head.headers.get('content-length');
+  if (declared !== undefined && Number(declared) > bytesMax) {
+    stream.receiver = discardReceiver;
+    done(fail('BODY_TOO_LARGE', { limit: bytesMax }), NO_BYTES, null);
+    return;
+  }
+  stream.receiver = new BodyCollector(declared === undefined ? -1 : Number(declared), bytesMax, done);
 }
 
 /** `collectBody` as a promise; rejects with BODY_TOO_LARGE or BODY_INTERRUPTED. */
