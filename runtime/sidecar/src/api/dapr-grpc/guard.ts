@@ -13,7 +13,7 @@ export interface GrpcGuardConfig {
 }
 
 /** Throws the status to answer with. Removes the token from the call's metadata, so that nothing forwards it. */
-export type GrpcGuard = (call: ServerCall) => void;
+export type GrpcGuard = (call: Pick<ServerCall, 'path' | 'metadata'>) => void;
 
 /** Dapr answers with the text of an HTTP status, and what happened in the details. */
 function refusal(code: GrpcCode, httpStatus: number, text: string, reason: string): GrpcStatusError {

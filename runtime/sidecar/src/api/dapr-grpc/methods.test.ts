@@ -9,16 +9,7 @@ import {
   type Registry,
 } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { ConfigurationStore } from '@outrigger/components-core';
-import { configurationInMemory, lockInMemory, stateInMemory } from '@outrigger/components-memory';
-import {
-  FakeClock,
-  GrpcCode,
-  type GrpcMethod,
-  type GrpcStatusError,
-  type MessageSink,
-  silentLogger,
-} from '@outrigger/engine';
+import { GrpcCode, type GrpcMethod, type GrpcStatusError, type MessageSink } from '@outrigger/engine';
 import { methodsOf } from '@outrigger/proto';
 import { StateOptions_StateConcurrency } from '@outrigger/proto/dapr/common/v1';
 import {
@@ -38,18 +29,11 @@ import {
   ResourceInfoSchema,
   StatusSchema,
 } from '@outrigger/proto/google/rpc';
-import { createConfigurationBlock } from '../../block/configuration.js';
-import { createLockBlock } from '../../block/lock.js';
-import { createMetadataBlock } from '../../block/metadata.js';
-import { createSecretBlock } from '../../block/secret.js';
-import { createShutdownBlock } from '../../block/shutdown.js';
-import { createStateBlock } from '../../block/state.js';
-import { open, TestRegistry, testBlockDeps } from '../../block/testing/registry.js';
 import { noApiLogging } from '../api-logging.js';
 import { type ApiRules, allApis } from '../api-rules.js';
 import { callUnary, statusOf, testCall } from '../testing/grpc-call.js';
+import { createTestSurfaces } from '../testing/surfaces.js';
 import { createGrpcGuard } from './guard.js';
-import { createDaprGrpcMethods } from './methods.js';
 
 const rpc = methodsOf(Dapr);
 const details: Registry = createRegistry(ErrorInfoSchema, ResourceInfoSchema, BadRequestSchema, HelpSchema);
@@ -63,76 +47,10 @@ interface SetupOptions {
 }
 
 function setup(options: SetupOptions = {}) {
-  const clock = new FakeClock();
-  const store = open(stateInMemory, 'store', clock, { query: 'true' });
-  const configStore = open(configurationInMemory, 'config', clock) as ConfigurationStore;
-  const registry = new TestRegistry([
-    { kind: 'state', name: 'store', component: store, type: 'state.in-memory', capabilities: ['ETAG'] },
-    {
-      kind: 'state',
-      name: 'plain',
-      component: { ...open(stateInMemory, 'plain', clock), features: new Set() } as never,
-    },
-    { kind: 'configuration', name: 'config', component: configStore },
-    { kind: 'lock', name: 'locks', component: open(lockInMemory, 'locks', clock) },
-    {
-      kind: 'secretstores',
-      name: 'vault',
-      component: { get: () => ({ k: 'v' }), bulkGet: () => ({ a: { k: 'v' }, b: { x: 'y' } }) } as never,
-    },
-  ]);
-  const deps = testBlockDeps({ registry, clock });
-  const shutdowns: string[] = [];
-  const lines: object[] = [];
-  const methods = createDaprGrpcMethods({
-    clock,
-    log: { ...silentLogger, info: ((fields: object) => lines.push(fields)) as never },
-    metrics: deps.metrics,
-    appId: 'app',
-    apiLogging: { ...noApiLogging, enabled: options.apiLogging === true },
-    guard: createGrpcGuard({ apiToken: options.apiToken, apiRules: options.apiRules ?? allApis }),
-    blocks: {
-      state: createStateBlock(deps),
-      configuration: createConfigurationBlock(deps),
-      lock: createLockBlock(deps),
-      secret: createSecretBlock({
-        ...deps,
-        secretScopes: () => [{ storeName: 'vault', defaultAccess: 'allow', allowedSecrets: [], deniedSecrets: ['b'] }],
-      }),
-      metadata: createMetadataBlock({
-        appId: 'app',
-        runtimeVersion: '1.18.0',
-        app: {
-          port: 3000,
-          host: '127.0.0.1',
-          protocol: 'http',
-          concurrencyMax: 5,
-          healthCheck: { path: '/healthz', intervalMs: 5000, timeoutMs: 500, threshold: 3 },
-        },
-        registry,
-        enabledFeatures: () => ['SchedulerReminders'],
-        subscriptions: () => [
-          {
-            pubsubName: 'p',
-            topic: 't',
-            metadata: {},
-            rules: [{ match: '', path: '/t' }],
-            deadLetterTopic: '',
-            type: 'declarative',
-          },
-        ],
-        httpEndpoints: () => ['api'],
-        resiliencies: () => ['r'],
-      }),
-      shutdown: createShutdownBlock({
-        log: silentLogger,
-        shutdown: () => shutdowns.push('graceful'),
-        exit: () => shutdowns.push('forced'),
-      }),
-    },
-    moreMethods: [],
-  });
-  return { methods, configStore, shutdowns, lines, metrics: deps.metrics };
+  const { apiToken, apiRules = allApis } = options;
+  const apiLogging = { ...noApiLogging, enabled: options.apiLogging === true };
+  const surfaces = createTestSurfaces({ apiToken, apiRules, apiLogging });
+  return { ...surfaces, methods: surfaces.grpcMethods };
 }
 
 const save = (

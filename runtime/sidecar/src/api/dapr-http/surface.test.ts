@@ -1,28 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ConfigurationStore } from '@outrigger/components-core';
-import { configurationInMemory, lockInMemory, stateInMemory } from '@outrigger/components-memory';
-import {
-  type ClientReceiver,
-  type ClientStream,
-  FakeClock,
-  HeaderList,
-  type RequestHead,
-  silentLogger,
-} from '@outrigger/engine';
+import { type ClientReceiver, type ClientStream, HeaderList, type RequestHead } from '@outrigger/engine';
 import type { AppChannel } from '../../app/channel.js';
-import { createConfigurationBlock } from '../../block/configuration.js';
-import { createHealthBlock } from '../../block/health.js';
-import { createLockBlock } from '../../block/lock.js';
-import { createMetadataBlock } from '../../block/metadata.js';
-import { createSecretBlock } from '../../block/secret.js';
-import { createShutdownBlock } from '../../block/shutdown.js';
-import { createStateBlock } from '../../block/state.js';
-import { open, TestRegistry, testBlockDeps } from '../../block/testing/registry.js';
-import { noApiLogging } from '../api-logging.js';
-import { allApis } from '../api-rules.js';
-import { createDaprSurfaces } from '../dapr-surfaces.js';
 import { exchange, type TestRequest } from '../testing/http-exchange.js';
+import { createTestSurfaces } from '../testing/surfaces.js';
 
 /** An app that remembers what it was sent; the first `refusals` connections fail. */
 function testApp(refusals = 0, status = 200) {
@@ -89,81 +70,12 @@ function testApp(refusals = 0, status = 200) {
 }
 
 function setup(app?: AppChannel) {
-  const clock = new FakeClock();
-  const configStore = open(configurationInMemory, 'config', clock) as ConfigurationStore;
-  const registry = new TestRegistry([
-    {
-      kind: 'state',
-      name: 'store',
-      component: open(stateInMemory, 'store', clock, { query: 'true' }),
-      type: 'state.in-memory',
-    },
-    { kind: 'configuration', name: 'config', component: configStore },
-    { kind: 'lock', name: 'locks', component: open(lockInMemory, 'locks', clock) },
-    {
-      kind: 'secretstores',
-      name: 'vault',
-      component: { get: () => ({ k: 'v' }), bulkGet: () => ({ a: { k: 'v' }, b: { x: 'y' } }) } as never,
-    },
-  ]);
-  const deps = testBlockDeps({ registry, clock });
-  const health = createHealthBlock({ appId: 'app' });
-  const target = health.target('api', { outbound: true });
-  target.ready();
-  const shutdowns: string[] = [];
-  const surfaces = createDaprSurfaces({
-    clock,
-    log: silentLogger,
-    metrics: deps.metrics,
-    appId: 'app',
-    blocks: {
-      state: createStateBlock(deps),
-      configuration: createConfigurationBlock(deps),
-      lock: createLockBlock(deps),
-      secret: createSecretBlock({
-        ...deps,
-        secretScopes: () => [{ storeName: 'vault', defaultAccess: 'allow', allowedSecrets: [], deniedSecrets: ['b'] }],
-      }),
-      metadata: createMetadataBlock({
-        appId: 'app',
-        runtimeVersion: '1.18.0',
-        app: { port: undefined, host: '127.0.0.1', protocol: 'http', concurrencyMax: 0, healthCheck: undefined },
-        registry,
-        enabledFeatures: () => [],
-        subscriptions: () => [
-          {
-            pubsubName: 'p',
-            topic: 't',
-            metadata: {},
-            rules: [{ match: '', path: '/t' }],
-            deadLetterTopic: '',
-            type: 'programmatic',
-          },
-        ],
-        httpEndpoints: () => [],
-        resiliencies: () => [],
-      }),
-      health,
-      shutdown: createShutdownBlock({
-        log: silentLogger,
-        shutdown: () => shutdowns.push('graceful'),
-        exit: () => shutdowns.push('forced'),
-      }),
-    },
-    app: () => app,
-    apiToken: undefined,
-    allowedOrigins: [],
-    apiRules: allApis,
-    apiLogging: noApiLogging,
-    messageBytesMax: 4_194_304,
-    moreMethods: [],
-    moreRoutes: [],
-    httpFallback: undefined,
-  });
+  const surfaces = createTestSurfaces({ app: () => app });
+  const { configStore, target, shutdowns } = surfaces;
   const ask = (request: TestRequest) => exchange(surfaces.httpHandler, request);
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     ask({ method: 'POST', path, body: typeof body === 'string' ? body : JSON.stringify(body), headers });
-  return { ask, post, configStore, target, shutdowns, surfaces, clock };
+  return { ask, post, configStore, target, shutdowns, surfaces };
 }
 
 const STORE = '/v1.0/state/store';
@@ -467,14 +379,27 @@ describe('Dapr HTTP: lock, secrets, metadata, health, shutdown', () => {
       'components',
       'extended',
       'subscriptions',
+      'httpEndpoints',
       'appConnectionProperties',
       'actorRuntime',
+      'resiliencies',
     ]);
     assert.deepEqual(metadata['extended'], { 'cli PID': '42', daprRuntimeVersion: '1.18.0' });
     assert.deepEqual(metadata['subscriptions'], [
       { pubsubname: 'p', topic: 't', rules: [{ path: '/t' }], deadLetterTopic: '', type: 'PROGRAMMATIC' },
     ]);
-    assert.deepEqual(metadata['appConnectionProperties'], { protocol: 'http', channelAddress: '127.0.0.1' });
+    assert.deepEqual(metadata['appConnectionProperties'], {
+      port: 3000,
+      protocol: 'http',
+      channelAddress: '127.0.0.1',
+      maxConcurrency: 5,
+      health: {
+        healthCheckPath: '/healthz',
+        healthProbeInterval: '5s',
+        healthProbeTimeout: '500ms',
+        healthThreshold: 3,
+      },
+    });
     assert.deepEqual(metadata['actorRuntime'], { runtimeStatus: 'DISABLED', hostReady: false });
   });
 
