@@ -20,6 +20,8 @@ export interface AppChannel extends HttpOpener {
    */
   readonly receptive: boolean;
   onReceptive(listener: (receptive: boolean) => void): () => void;
+  /** Whether the app accepts a connection right now; when not, the same as `unreachable`. */
+  listens(): Promise<boolean>;
   /** A call could not reach the app: `receptive` turns false until the port accepts a connection again. */
   unreachable(): void;
   /** Resolves when the app's port first accepts a connection (and is healthy, with checks on). */

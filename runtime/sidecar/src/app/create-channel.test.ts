@@ -15,6 +15,7 @@ const options: AppOptions = {
   concurrencyMax: 0,
   healthCheck: undefined,
   apiToken: undefined,
+  disabledInitEndpoints: [],
 };
 
 class Scene {
@@ -31,6 +32,7 @@ class Scene {
         clock: this.clock,
         log: silentLogger,
         metrics: new MetricsRegistry(),
+        messageBytesMax: 4 * 1024 * 1024,
         transport: {
           opener: this.opener,
           connect: async () => {
@@ -104,6 +106,16 @@ describe('app channel', () => {
     scene.listening = true;
     await scene.pass(100);
     assert.equal(scene.channel.receptive, true);
+  });
+
+  it('says whether the app listens, and is not receptive any more when it does not', async () => {
+    const scene = new Scene();
+    scene.listening = true;
+    await scene.channel.ready(never);
+    assert.equal(await scene.channel.listens(), true);
+    scene.listening = false;
+    assert.equal(await scene.channel.listens(), false);
+    assert.equal(scene.channel.receptive, false);
   });
 
   it("sends the app's API token in place of any other, and its address as authority", async () => {

@@ -1,5 +1,7 @@
 /** Puts the app channel together: transport, app API token, app-max-concurrency, port wait, health checks. */
-import type { Clock, GrpcClient, HttpOpener, Logger, MethodInfo } from '@outrigger/engine';
+import type { Clock, GrpcClient, HttpOpener, Logger } from '@outrigger/engine';
+import { methodsOf } from '@outrigger/proto';
+import { AppCallbackHealthCheck } from '@outrigger/proto/dapr/runtime/v1';
 import type { AppOptions } from '../config/options.js';
 import type { Family, GaugeSeries, MetricsRegistry } from '../telemetry/metrics.js';
 import type { AppChannel } from './channel.js';
@@ -9,39 +11,36 @@ import { gatedOpener } from './gated-opener.js';
 import { createHealthCheck, type HealthCheck, type Probe } from './health-check.js';
 import { callApp } from './http-call.js';
 import { watchPort } from './port-watch.js';
+import { type AppTransport, appGrpcClient, openAppTransport } from './transport.js';
 
 /** Health answers are read up to this many bytes; more does not matter. */
 export const HEALTH_BODY_BYTES_MAX: number = 64 * 1024;
-
-/** Connections to the app, as the engine makes them. */
-export interface AppTransport {
-  readonly opener: HttpOpener;
-  /** One attempt to connect, closed again at once; rejects when nobody listens. */
-  connect(signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
-}
 
 export interface AppChannelDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
-  readonly transport: AppTransport;
-  /** A gRPC client over an opener; needed for gRPC apps only. */
-  readonly grpcClient?: (opener: HttpOpener) => GrpcClient;
-  /** `AppCallbackHealthCheck.HealthCheck`; needed for gRPC apps with health checks only. */
-  readonly healthMethod?: MethodInfo<object, unknown>;
+  /** Largest gRPC message, either way. */
+  readonly messageBytesMax: number;
+  /** Default: connections of the engine. */
+  readonly transport?: AppTransport;
 }
 
+/** `options.port` must be set. */
 export function createAppChannel(options: AppOptions, deps: AppChannelDeps): AppChannel {
-  const { clock, transport } = deps;
+  const { clock, messageBytesMax } = deps;
   const log = deps.log.child({ scope: 'app' });
+  const transport = deps.transport ?? openAppTransport(options, { clock, log });
   const { protocol } = options;
   const isGrpc = protocol === 'grpc' || protocol === 'grpcs';
   const address = `${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`;
   const gate = new ConcurrencyGate(options.concurrencyMax);
-  const direct = dressedOpener(transport.opener, { address, scheme: schemeOf(protocol), token: options.apiToken });
+  const scheme = schemeOf(protocol);
+  const direct = dressedOpener(transport.opener, { address, scheme, token: options.apiToken });
   const opener = gatedOpener(direct, gate);
-  const grpc = isGrpc ? requireDep(deps.grpcClient, 'grpcClient')(opener) : undefined;
+  const grpcOver = (over: HttpOpener): GrpcClient =>
+    appGrpcClient(over, { authority: address, scheme, clock, log, messageBytesMax });
+  const grpc = isGrpc ? grpcOver(opener) : undefined;
   const closing = new AbortController();
 
   // Probes pass the gate by: an app that is busy is not an app that is ill.
@@ -50,7 +49,7 @@ export function createAppChannel(options: AppOptions, deps: AppChannelDeps): App
       ? undefined
       : createHealthCheck(
           options.healthCheck,
-          isGrpc ? grpcProbe(deps, direct) : httpProbe(direct, options.healthCheck.path),
+          isGrpc ? grpcProbe(grpcOver(direct)) : httpProbe(direct, options.healthCheck.path),
           { clock, log },
         );
   const listening = new MutableFlag(false);
@@ -77,6 +76,13 @@ export function createAppChannel(options: AppOptions, deps: AppChannelDeps): App
     );
   };
 
+  const unreachable = (): void => {
+    if (!listening.value) return;
+    log.warn({ address }, `the app does not accept connections on ${address}; its input waits until it listens again`);
+    listening.set(false);
+    watch();
+  };
+
   return {
     protocol,
     address,
@@ -90,14 +96,15 @@ export function createAppChannel(options: AppOptions, deps: AppChannelDeps): App
       return receptive.value;
     },
     onReceptive: (listener) => receptive.onChange(listener),
-    unreachable: () => {
-      if (!listening.value) return;
-      log.warn(
-        { address },
-        `the app does not accept connections on ${address}; its input waits until it listens again`,
-      );
-      listening.set(false);
-      watch();
+    unreachable,
+    listens: async () => {
+      try {
+        await transport.connect(closing.signal);
+        return true;
+      } catch {
+        unreachable();
+        return false;
+      }
     },
     ready: (signal) => {
       if (!listening.value && !watching) {
@@ -143,18 +150,12 @@ function httpProbe(opener: HttpOpener, path: string): Probe {
   };
 }
 
-function grpcProbe(deps: AppChannelDeps, opener: HttpOpener): Probe {
-  const method = requireDep(deps.healthMethod, 'healthMethod');
-  const client = requireDep(deps.grpcClient, 'grpcClient')(opener);
+function grpcProbe(client: GrpcClient): Probe {
+  const method = methodsOf(AppCallbackHealthCheck).healthCheck;
   return async (signal) => {
-    await client.unary(method, {}, { signal });
+    await client.unary(method, { $typeName: 'google.protobuf.Empty' }, { signal });
     return { ok: true };
   };
-}
-
-function requireDep<T>(value: T | undefined, name: string): T {
-  if (value === undefined) throw new TypeError(`createAppChannel needs deps.${name} for this app protocol`);
-  return value;
 }
 
 function reportGauges(metrics: MetricsRegistry, gate: ConcurrencyGate, receptive: MutableFlag): void {

@@ -33,7 +33,7 @@ describe('dialect probe', () => {
 
   it('takes an error of the app as an answer, but not a connection that failed', async () => {
     const probe = new DialectProbe(['dapr']);
-    await assert.rejects(probe.run(failing(GrpcCode.UNAVAILABLE, { unprocessed: true })));
+    await assert.rejects(probe.run(failing(GrpcCode.UNAVAILABLE, { reset: 'connect' })));
     assert.equal(probe.kept, undefined);
     await assert.rejects(probe.run(failing(GrpcCode.INTERNAL)));
     assert.equal(probe.kept, 'dapr');

@@ -41,7 +41,7 @@ export class DialectProbe<D> {
       } catch (error) {
         if (isUnimplemented(error)) continue;
         // Only an answer of the app settles the dialect: a connection that failed says nothing about it.
-        if (error instanceof GrpcStatusError && !error.unprocessed && error.code !== GrpcCode.UNAVAILABLE) {
+        if (error instanceof GrpcStatusError && error.reset === undefined) {
           this.#kept = dialect;
         }
         throw error;

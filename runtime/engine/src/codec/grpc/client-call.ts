@@ -189,7 +189,8 @@ export class GrpcClientCall<I, O> implements ClientCall<I, O>, ClientReceiver, M
   }
 
   onReset(reset: StreamReset): void {
-    this.#finish(new GrpcStatusError(codeOfReset(reset), reset.message, { unprocessed: reset.unprocessed }));
+    const { unprocessed, reason, message } = reset;
+    this.#finish(new GrpcStatusError(codeOfReset(reset), message, { unprocessed, reset: reason }));
   }
 
   onDrain(): void {

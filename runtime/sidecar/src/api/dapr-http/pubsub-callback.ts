@@ -83,8 +83,9 @@ function headersOf(contentType: string, metadata: Readonly<Record<string, string
 
 function failure(error: unknown): Reply {
   const reason = `error returned from app channel while sending pub/sub event to app: ${messageOf(error)}`;
-  const away = error instanceof AppCallError && error.reason === 'connect';
-  return { answer: away ? 'away' : 'retry', reason };
+  const cause = error instanceof AppCallError ? error.reason : undefined;
+  if (cause === 'connect') return { answer: 'away', reason };
+  return { answer: 'retry', reason, lost: cause === 'connection-lost' || cause === 'refused' };
 }
 
 function replyOf({ status, body }: AppResponse): Reply {

@@ -7,7 +7,7 @@ import type { Clock, Timer } from '@outrigger/engine';
 import { messageOf } from '../component-call.js';
 import type { IngressMetrics, ProcessStatus } from './metrics.js';
 import type { RunningDelivery } from './run-delivery.js';
-import type { BatchReply, EventBatch, Reply } from './subscriber.js';
+import { type BatchReply, type EventBatch, processStatusOf, type Reply } from './subscriber.js';
 import type { TopicEvent } from './topic-event.js';
 
 export interface BatcherOptions {
@@ -107,7 +107,8 @@ export class Batcher {
         const replyTo = await this.#call(call, entries);
         for (const { delivery, entryId, signal } of entries) {
           const reply = replyTo(entryId);
-          if (reply.answer !== 'away') counts[reply.answer]++;
+          const status = processStatusOf(reply);
+          if (status !== undefined) counts[status]++;
           delivery.answered(signal, reply);
         }
       }),

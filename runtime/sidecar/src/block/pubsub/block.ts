@@ -13,6 +13,7 @@ import type { BlockDeps } from '../deps.js';
 import type { SubscriptionInfo } from '../metadata.js';
 import type { AppCallback } from './app-callback.js';
 import { type BulkOutcome, type BulkPublishInput, bulkPublish } from './bulk-publish.js';
+import { crashGuard } from './crash-guard.js';
 import { pubSubError } from './errors.js';
 import { type AppSubscription, mergeSubscriptions, topicKey } from './merge-subscriptions.js';
 import { createPubSubMetrics } from './metrics.js';
@@ -92,7 +93,9 @@ class PubSub implements PubSubBlock {
   #asking: Timer | undefined;
 
   constructor(deps: PubSubBlockDeps) {
-    this.#deps = deps;
+    const { app, callback } = deps;
+    // Every delivery to the app goes through the guard.
+    this.#deps = app === undefined || callback === undefined ? deps : { ...deps, callback: crashGuard(callback, app) };
     const settings = createSettingsSource(deps);
     const metrics = createPubSubMetrics(deps.metrics, deps.appId, deps.namespace);
     this.#publishDeps = { ...deps, settings, metrics };

@@ -73,6 +73,12 @@ describe('delivery of one message', () => {
     assert.equal(outcome(run('deliver', under, answered('retry'), { type: 'closing' })), 'abandon');
   });
 
+  it('dead-letters what the subscriber does not survive, even while it closes for that', () => {
+    assert.equal(outcome(run('deliver', rules(true, 3), { type: 'closing' }, answered('fatal'))), 'dead-lettering');
+    assert.equal(outcome(run('deliver', rules(false, 3), answered('fatal'))), 'retry');
+    assert.equal(outcome(run('deliver', rules(false, 3), { type: 'closing' }, answered('fatal'))), 'abandon');
+  });
+
   it('still acknowledges an attempt that succeeds while the subscription closes', () => {
     assert.equal(outcome(run('deliver', rules(true), { type: 'closing' }, answered('success'))), 'ack');
   });
@@ -97,7 +103,7 @@ const world: fc.Arbitrary<World> = fc.record({
     minLength: 1,
     maxLength: 6,
   }),
-  answers: fc.array(fc.constantFrom<Answer>('success', 'retry', 'retry', 'drop', 'away'), {
+  answers: fc.array(fc.constantFrom<Answer>('success', 'retry', 'retry', 'drop', 'away', 'fatal'), {
     minLength: 1,
     maxLength: 40,
   }),
@@ -186,7 +192,10 @@ describe('delivery, whatever happens', () => {
       const spent = trace.answers.length > at.retries && trace.answers.at(-1) === 'retry';
       const due =
         at.deadLetter &&
-        (trace.verdict !== 'deliver' || trace.answers.at(-1) === 'drop' || (spent && !trace.closedBefore));
+        (trace.verdict !== 'deliver' ||
+          trace.answers.at(-1) === 'drop' ||
+          trace.answers.at(-1) === 'fatal' ||
+          (spent && !trace.closedBefore));
       if (trace.deadLetters.length > 0) assert.ok(due || trace.closedBefore);
       if (due && !trace.abandoned) assert.equal(trace.deadLetters.length, 1);
       assert.ok(trace.deadLetters.length <= 1);

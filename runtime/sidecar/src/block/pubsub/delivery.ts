@@ -10,8 +10,8 @@
  * What holds, whatever happens (delivery.test.ts):
  * - acknowledged only after the subscriber took or dropped the message, it expired or matched no rule, or the dead letter
  *   topic has it; a dead letter that cannot be published keeps the message with the broker;
- * - to the dead letter topic exactly when there is one and the message was dropped, expired, unmatched, unreadable, or
- *   out of attempts;
+ * - to the dead letter topic exactly when there is one and the message was dropped, expired, unmatched, unreadable, out of
+ *   attempts, or fatal to its subscriber;
  * - nothing is rejected or dead-lettered because the subscriber or this sidecar is going away: it is abandoned, so that
  *   the broker gives it to whoever comes next, no attempt counted.
  */
@@ -25,7 +25,9 @@ export type Answer =
   /** Never deliver again. */
   | 'drop'
   /** Nobody was there to decide: the app is down or unhealthy, the stream has ended. */
-  | 'away';
+  | 'away'
+  /** The subscriber went down with this message again and again: no further attempt, even if that is why it closes. */
+  | 'fatal';
 
 export type Verdict = 'deliver' | 'expired' | 'unmatched' | 'unreadable';
 
@@ -100,6 +102,9 @@ function answered(attempt: number, closing: boolean, answer: Answer, rules: Deli
       return rules.deadLetter ? { stage: 'dead-lettering', closing } : settled(ACK, 'dropped');
     case 'away':
       return ABANDONED;
+    case 'fatal':
+      if (rules.deadLetter) return { stage: 'dead-lettering', closing };
+      return closing ? ABANDONED : settled(REDELIVER, 'failed');
     case 'retry': {
       if (closing) return ABANDONED;
       const delayMs = rules.retryDelayMs(attempt);

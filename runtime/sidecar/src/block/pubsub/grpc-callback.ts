@@ -1,5 +1,5 @@
 /** The app's gRPC callback in whichever dialect it serves (D13): the first that is implemented is kept. */
-import { type GrpcClient, GrpcCode, GrpcStatusError, Metadata } from '@outrigger/engine';
+import { type GrpcClient, GrpcStatusError, Metadata } from '@outrigger/engine';
 import { DialectProbe, isUnimplemented, UNIMPLEMENTED } from '../../app/dialect.js';
 import type { SubscriptionSpec } from '../../config/model.js';
 import { messageOf } from '../component-call.js';
@@ -69,7 +69,8 @@ export function createGrpcCallback(client: GrpcClient, dialects: readonly GrpcCa
 function grpcFailure(error: unknown): Reply {
   if (!(error instanceof GrpcStatusError)) return { answer: 'retry', reason: messageOf(error) };
   const reason = `error returned from app: ${error.message}`;
-  if (error.code === GrpcCode.UNAVAILABLE && error.unprocessed) return { answer: 'away', reason };
+  if (error.reset === 'connect') return { answer: 'away', reason };
+  if (error.reset === 'connection-lost' || error.reset === 'refused') return { answer: 'retry', reason, lost: true };
   return { answer: 'retry', reason, code: { grpc: error.code } };
 }
 

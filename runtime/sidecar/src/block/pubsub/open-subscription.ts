@@ -10,7 +10,7 @@ import { LogThrottle } from './log-throttle.js';
 import type { PubSubMetrics } from './metrics.js';
 import type { Router } from './routing.js';
 import { type DeliveryScene, RunningDelivery } from './run-delivery.js';
-import type { DeliveryPolicy, Reply, Subscriber } from './subscriber.js';
+import { type DeliveryPolicy, processStatusOf, type Reply, type Subscriber } from './subscriber.js';
 import { triage } from './triage.js';
 
 /** Messages of one subscription that may be with the subscriber at once. */
@@ -82,9 +82,10 @@ export async function openSubscription(
       }
       const started = clock.now();
       const answered = (reply: Reply): void => {
-        const { answer } = reply;
-        if (answer !== 'away')
-          metrics.event(answer, answer === 'drop' && reply.asked ? 'success' : answer, clock.now() - started);
+        const status = processStatusOf(reply);
+        if (status !== undefined) {
+          metrics.event(status, status === 'drop' && reply.asked ? 'success' : status, clock.now() - started);
+        }
         delivery.answered(signal, reply);
       };
       subscriber.deliver(event, signal).then(answered, (error: unknown) => {

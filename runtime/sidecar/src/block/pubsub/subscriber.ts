@@ -1,5 +1,6 @@
 /** Who takes the events of a subscription: the app behind its channel in some dialect, or one end of a stream. */
 import type { Answer } from './delivery.js';
+import type { ProcessStatus } from './metrics.js';
 import type { TopicEvent } from './topic-event.js';
 
 export interface Reply {
@@ -8,11 +9,19 @@ export interface Reply {
   readonly reason?: string;
   /** The subscriber itself said so, rather than its call failing. */
   readonly asked?: boolean;
+  /** The connection broke before there was an answer: the subscriber may have gone away meanwhile. */
+  readonly lost?: boolean;
   /** HTTP or gRPC status of a failed call, for retry policies that look at it. */
   readonly code?: { readonly http: number } | { readonly grpc: number };
 }
 
 export const SUCCESS: Reply = { answer: 'success', asked: true };
+
+/** How Dapr's metrics count a reply; undefined: nothing was decided. */
+export function processStatusOf({ answer }: Reply): ProcessStatus | undefined {
+  if (answer === 'away') return undefined;
+  return answer === 'fatal' ? 'retry' : answer;
+}
 
 export interface BatchEntry {
   /** Unique in the batch, the same for every attempt. */

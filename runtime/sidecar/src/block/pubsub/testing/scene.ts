@@ -24,6 +24,8 @@ export class TestApp implements AppCallback {
   readonly deliveries: Delivered[] = [];
   readonly batches: EventBatch[] = [];
   asked = 0;
+  /** What a connection attempt would find. */
+  listening = true;
   restarts = 0;
   /** What GET /dapr/subscribe would answer. */
   list: () => readonly SubscriptionSpec[] = () => [];
@@ -33,6 +35,7 @@ export class TestApp implements AppCallback {
 
   get channel(): AppChannel {
     const { receptive } = this;
+    const unreachable = (): void => receptive.set(false);
     return {
       protocol: 'http',
       address: 'test',
@@ -43,7 +46,11 @@ export class TestApp implements AppCallback {
         return receptive.value;
       },
       onReceptive: (listener) => receptive.onChange(listener),
-      unreachable: () => receptive.set(false),
+      unreachable,
+      listens: async () => {
+        if (!this.listening) unreachable();
+        return this.listening;
+      },
       ready: (signal) => receptive.whenTrue(signal),
       close: async () => {},
       open: () => {
