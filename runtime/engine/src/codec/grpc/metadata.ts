@@ -21,10 +21,15 @@ export class Metadata {
     return this.fields.getAll(name);
   }
 
-  /** The bytes of a `-bin` entry. Unpadded base64 is accepted, as every gRPC implementation must. */
+  /**
+   * The bytes of a `-bin` entry, the first where several were joined by commas. Unpadded base64 is accepted, as every
+   * gRPC implementation must.
+   */
   getBinary(name: string): Buffer | undefined {
     const value = this.fields.get(name);
-    return value === undefined ? undefined : Buffer.from(value, 'base64');
+    if (value === undefined) return undefined;
+    const comma = value.indexOf(',');
+    return Buffer.from(comma < 0 ? value : value.slice(0, comma), 'base64');
   }
 
   append(name: string, value: string): this {

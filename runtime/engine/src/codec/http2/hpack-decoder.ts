@@ -26,9 +26,9 @@ export class HpackProblem {
 
 export class HpackDecoder {
   /** What we advertised and the peer acknowledged: the largest size an update may set. */
-  #limit: number = TABLE_BYTES_DEFAULT;
+  #limit: number;
   /** What the peer uses now. */
-  #tableBytesMax: number = TABLE_BYTES_DEFAULT;
+  #tableBytesMax: number;
   #tableBytes = 0;
   /** Newest last; `#first` is the oldest live entry. */
   #table: Field[] = [];
@@ -39,6 +39,10 @@ export class HpackDecoder {
   /** The string stepped over last. */
   #stringAt = 0;
   #huffman = false;
+
+  constructor(tableBytesMax: number = TABLE_BYTES_DEFAULT) {
+    this.#limit = this.#tableBytesMax = tableBytesMax;
+  }
 
   get tableBytes(): number {
     return this.#tableBytes;

@@ -44,7 +44,7 @@ function buildTables(): { nextNode: Int16Array; symbol: Int16Array; mayEnd: Uint
         }
         // The shortest code has five bits: a nibble completes one symbol at most.
         if (child < 0) completed = -child - 1;
-        at = child < 0 ? 0 : child;
+        at = Math.max(0, child);
       }
       next[node * 16 + nibble] = at;
       symbols[node * 16 + nibble] = completed;
