@@ -25,9 +25,15 @@ function codecModule(name) {
   return `../codec/${name}.js`;
 }
 
-/** A function of the wire format. */
+/** A function or value of src/codec/wire-*.ts. */
 export function wire(f, name) {
-  return f.import(name, codecModule('wire'));
+  return f.import(name, codecModule(wireModule(name)));
+}
+
+function wireModule(name) {
+  if (/^(put|write|open|close)/.test(name)) return 'wire-write';
+  if (/^(readText|readName|readBytes|noBytes)$/.test(name)) return 'wire-text';
+  return /^(decodeError|endsEarly|tooDeep|nestingMax)$/.test(name) ? 'wire-error' : 'wire-read';
 }
 
 export function codecType(f, name) {

@@ -60,9 +60,9 @@ const ourFiles: DescFile[] = modules.flatMap((module) =>
 const ours: Registry = createRegistry(...ourFiles);
 
 /** Tells the reason and skips when a package cannot be had. */
-function filesOf(test: TestContext, published: Published): Files | undefined {
+function filesOf(context: TestContext, published: Published): Files | undefined {
   if ('files' in published) return published.files;
-  test.skip(published.missing);
+  context.skip(published.missing);
   return undefined;
 }
 
@@ -160,8 +160,8 @@ const dapr = inPackages('dapr.proto.common.v1', 'dapr.proto.runtime.v1');
 const specs = inPackages('spec.proto.runtime.v1', 'spec.proto.extension.v1');
 
 describe('our descriptors hold all that is published, equal field by field', () => {
-  it('PyPI dapr 1.19.0', async (test) => {
-    const files = filesOf(test, await pythonWheel('dapr==1.19.0'));
+  it('PyPI dapr 1.19.0', async (context) => {
+    const files = filesOf(context, await pythonWheel('dapr==1.19.0'));
     if (files === undefined) return;
     const theirs = registryOf(pythonDescriptors(files, /^dapr\/proto\/(common|runtime)\/v1\/\w+_pb2\.py$/), ourFiles);
     const comparison = compareDescriptors(theirs, ours, dapr);
@@ -178,29 +178,29 @@ describe('our descriptors hold all that is published, equal field by field', () 
         );
   });
 
-  it('npm @dapr/dapr 3.18.0, the .proto files in it', async (test) => {
-    const files = filesOf(test, await npmPackage('@dapr/dapr@3.18.0'));
+  it('npm @dapr/dapr 3.18.0, the .proto files in it', async (context) => {
+    const files = filesOf(context, await npmPackage('@dapr/dapr@3.18.0'));
     if (files === undefined) return;
     const theirs = registryOf(await compile(files, 'proto/'));
     holdsAll(compareDescriptors(theirs, ours, dapr), 550);
   });
 
-  it('npm @dapr/dapr 3.18.0, the descriptors that its gRPC client runs on', async (test) => {
-    const files = filesOf(test, await npmPackage('@dapr/dapr@3.18.0'));
+  it('npm @dapr/dapr 3.18.0, the descriptors that its gRPC client runs on', async (context) => {
+    const files = filesOf(context, await npmPackage('@dapr/dapr@3.18.0'));
     if (files === undefined) return;
     const theirs = registryOf(javascriptDescriptors(files, /^proto\/dapr\/.*_pb\.js$/));
     holdsAll(compareDescriptors(theirs, ours, dapr), 400);
   });
 
-  it('Maven io.dapr:dapr-sdk-autogen 1.16.1', async (test) => {
-    const files = filesOf(test, await mavenJar('io.dapr:dapr-sdk-autogen:1.16.1'));
+  it('Maven io.dapr:dapr-sdk-autogen 1.16.1', async (context) => {
+    const files = filesOf(context, await mavenJar('io.dapr:dapr-sdk-autogen:1.16.1'));
     if (files === undefined) return;
     const theirs = registryOf(javaDescriptors(files, /^io\/dapr\/v1\/\w+Protos\.class$/));
     holdsAll(compareDescriptors(theirs, ours, dapr), 400);
   });
 
-  it('npm layotto 1.18.0, the .proto files in it', async (test) => {
-    const files = filesOf(test, await npmPackage('layotto@1.18.0'));
+  it('npm layotto 1.18.0, the .proto files in it', async (context) => {
+    const files = filesOf(context, await npmPackage('layotto@1.18.0'));
     if (files === undefined) return;
     const theirs = registryOf(await compile(files, 'proto/'));
     const comparison = compareDescriptors(theirs, ours, specs);
@@ -223,26 +223,26 @@ describe('our descriptors hold all that is published, equal field by field', () 
     ]);
   });
 
-  it('npm layotto 1.18.0, the generated code that it runs on', async (test) => {
-    const files = filesOf(test, await npmPackage('layotto@1.18.0'));
+  it('npm layotto 1.18.0, the generated code that it runs on', async (context) => {
+    const files = filesOf(context, await npmPackage('layotto@1.18.0'));
     if (files === undefined) return;
     const { fields, methods } = compareJavaScript(files, /^proto\/.*_pb\.js$/);
     assert.ok(fields > 400 && methods > 50, `${fields} fields, ${methods} methods`);
   });
 
-  it('Maven io.mosn.layotto:runtime-spec-pb 1.1.0', async (test) => {
-    const files = filesOf(test, await mavenJar('io.mosn.layotto:runtime-spec-pb:1.1.0'));
+  it('Maven io.mosn.layotto:runtime-spec-pb 1.1.0', async (context) => {
+    const files = filesOf(context, await mavenJar('io.mosn.layotto:runtime-spec-pb:1.1.0'));
     if (files === undefined) return;
     const theirs = registryOf(javaDescriptors(files, /^spec\/proto\/runtime\/v1\/\w+Proto\.class$/));
     holdsAll(compareDescriptors(theirs, ours, inPackages('spec.proto.runtime.v1')), 150);
   });
 
-  it('PyPI googleapis-common-protos, grpcio-health-checking, grpcio-reflection', async (test) => {
+  it('PyPI googleapis-common-protos, grpcio-health-checking, grpcio-reflection', async (context) => {
     const wheels = ['googleapis-common-protos==1.70.0', 'grpcio-health-checking==1.71.0', 'grpcio-reflection==1.71.0'];
     const paths = /^(google\/rpc\/(code|status|error_details)|grpc_\w+\/v1(alpha)?\/\w+)_pb2\.py$/;
     const files: FileDescriptorProto[] = [];
     for (const wheel of wheels) {
-      const content = filesOf(test, await pythonWheel(wheel));
+      const content = filesOf(context, await pythonWheel(wheel));
       if (content === undefined) return;
       files.push(...pythonDescriptors(content, paths));
     }

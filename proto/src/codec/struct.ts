@@ -4,9 +4,10 @@
  */
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { MessageWriter } from './message-codec.js';
-import * as wire from './wire.js';
-
-const { cursor } = wire;
+import { endsEarly, tooDeep } from './wire-error.js';
+import { cursor, fieldEnd, longTag, readBool, readDouble, readVarint, setEntry, skipValue } from './wire-read.js';
+import { readName, readText } from './wire-text.js';
+import { closeField, openField, putBool, putDouble, putTag, putUint32, writeText } from './wire-write.js';
 
 export function newStruct(): JsonObject {
   return {};
@@ -18,28 +19,28 @@ export function readStruct(json: JsonObject, buffer: Buffer, at: number, end: nu
     const tag = readTag(buffer, at);
     at = cursor.at;
     if (tag === 10) {
-      const stop = wire.fieldEnd(buffer, at, end);
+      const stop = fieldEnd(buffer, at, end);
       readEntry(json, buffer, cursor.at, stop, left);
       at = stop;
-    } else at = wire.skipValue(buffer, tag, at, end, left);
+    } else at = skipValue(buffer, tag, at, end, left);
   }
   return json;
 }
 
 export function writeStruct(json: JsonObject, writer: MessageWriter): void {
   for (const key of Object.keys(json)) {
-    const entryAt = wire.openField(writer, 10);
-    wire.writeText(writer, 10, key);
-    const valueAt = wire.openField(writer, 18);
+    const entryAt = openField(writer, 10);
+    writeText(writer, 10, key);
+    const valueAt = openField(writer, 18);
     writeValue(json[key], writer);
-    wire.closeField(writer, valueAt);
-    wire.closeField(writer, entryAt);
+    closeField(writer, valueAt);
+    closeField(writer, entryAt);
   }
 }
 
 function readTag(buffer: Buffer, at: number): number {
   const byte = buffer[at]!;
-  if (byte > 127) return wire.longTag(buffer, at);
+  if (byte > 127) return longTag(buffer, at);
   cursor.at = at + 1;
   return byte;
 }
@@ -52,64 +53,64 @@ function readEntry(json: JsonObject, buffer: Buffer, at: number, end: number, le
     const tag = readTag(buffer, at);
     at = cursor.at;
     if (tag === 10) {
-      const stop = wire.fieldEnd(buffer, at, end);
-      key = wire.readName(buffer, cursor.at, stop);
+      const stop = fieldEnd(buffer, at, end);
+      key = readName(buffer, cursor.at, stop);
       at = stop;
     } else if (tag === 18) {
-      const stop = wire.fieldEnd(buffer, at, end);
+      const stop = fieldEnd(buffer, at, end);
       value = readValue(value, buffer, cursor.at, stop, left);
       at = stop;
-    } else at = wire.skipValue(buffer, tag, at, end, left);
+    } else at = skipValue(buffer, tag, at, end, left);
   }
-  wire.setEntry(json, key, value ?? null);
+  setEntry(json, key, value ?? null);
 }
 
 /** google.protobuf.Value; `value` is what an earlier occurrence held. */
 function readValue(value: JsonValue | undefined, buffer: Buffer, at: number, end: number, left: number): JsonValue {
-  if (left === 0) throw wire.tooDeep();
+  if (left === 0) throw tooDeep();
   let json: JsonValue = value ?? null;
   while (at < end) {
     const tag = readTag(buffer, at);
     at = cursor.at;
     switch (tag) {
       case 8:
-        wire.readVarint(buffer, at);
+        readVarint(buffer, at);
         at = cursor.at;
         json = null;
         break;
       case 17:
-        json = wire.readDouble(buffer, at, end);
+        json = readDouble(buffer, at, end);
         at = cursor.at;
         break;
       case 26: {
-        const stop = wire.fieldEnd(buffer, at, end);
-        json = wire.readText(buffer, cursor.at, stop);
+        const stop = fieldEnd(buffer, at, end);
+        json = readText(buffer, cursor.at, stop);
         at = stop;
         break;
       }
       case 32:
-        json = wire.readBool(buffer, at);
+        json = readBool(buffer, at);
         at = cursor.at;
         break;
       case 42: {
-        const stop = wire.fieldEnd(buffer, at, end);
-        if (left === 1) throw wire.tooDeep();
+        const stop = fieldEnd(buffer, at, end);
+        if (left === 1) throw tooDeep();
         json = readStruct(isObject(json) ? json : {}, buffer, cursor.at, stop, left - 2);
         at = stop;
         break;
       }
       case 50: {
-        const stop = wire.fieldEnd(buffer, at, end);
-        if (left === 1) throw wire.tooDeep();
+        const stop = fieldEnd(buffer, at, end);
+        if (left === 1) throw tooDeep();
         json = readList(Array.isArray(json) ? json : [], buffer, cursor.at, stop, left - 2);
         at = stop;
         break;
       }
       default:
-        at = wire.skipValue(buffer, tag, at, end, left - 1);
+        at = skipValue(buffer, tag, at, end, left - 1);
     }
   }
-  if (at !== end) throw wire.endsEarly();
+  if (at !== end) throw endsEarly();
   return json;
 }
 
@@ -119,10 +120,10 @@ function readList(list: JsonValue[], buffer: Buffer, at: number, end: number, le
     const tag = readTag(buffer, at);
     at = cursor.at;
     if (tag === 10) {
-      const stop = wire.fieldEnd(buffer, at, end);
+      const stop = fieldEnd(buffer, at, end);
       list.push(readValue(undefined, buffer, cursor.at, stop, left));
       at = stop;
-    } else at = wire.skipValue(buffer, tag, at, end, left);
+    } else at = skipValue(buffer, tag, at, end, left);
   }
   return list;
 }
@@ -134,15 +135,15 @@ function isObject(json: JsonValue): json is JsonObject {
 function writeValue(json: JsonValue | undefined, writer: MessageWriter): void {
   switch (typeof json) {
     case 'number':
-      wire.putTag(writer, 17);
-      wire.putDouble(writer, json);
+      putTag(writer, 17);
+      putDouble(writer, json);
       return;
     case 'string':
-      wire.writeText(writer, 26, json);
+      writeText(writer, 26, json);
       return;
     case 'boolean':
-      wire.putTag(writer, 32);
-      wire.putBool(writer, json);
+      putTag(writer, 32);
+      putBool(writer, json);
       return;
     case 'object':
       break;
@@ -151,17 +152,17 @@ function writeValue(json: JsonValue | undefined, writer: MessageWriter): void {
       return;
   }
   if (json === null) {
-    wire.putTag(writer, 8);
-    wire.putUint32(writer, 0);
+    putTag(writer, 8);
+    putUint32(writer, 0);
     return;
   }
-  const at = wire.openField(writer, Array.isArray(json) ? 50 : 42);
+  const at = openField(writer, Array.isArray(json) ? 50 : 42);
   if (Array.isArray(json)) {
     for (const item of json) {
-      const itemAt = wire.openField(writer, 10);
+      const itemAt = openField(writer, 10);
       writeValue(item, writer);
-      wire.closeField(writer, itemAt);
+      closeField(writer, itemAt);
     }
   } else writeStruct(json, writer);
-  wire.closeField(writer, at);
+  closeField(writer, at);
 }

@@ -13,7 +13,7 @@ import { GetNextIdResponseSchema } from '../layotto/runtime/v1.js';
 import { codecOf } from './codec-of.js';
 import type { MessageCodec } from './message-codec.js';
 import { protobufCodec } from './protobuf-codec.js';
-import { nestingMax, WireError } from './wire.js';
+import { nestingMax, WireError } from './wire-error.js';
 
 const getState = codecOf(GetStateRequestSchema);
 const everything: MessageCodec<ReturnType<typeof EverythingCodec.decode>> = EverythingCodec;
