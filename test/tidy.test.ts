@@ -32,6 +32,7 @@ function importsOf(text: string): { readonly specifier: string; readonly dynamic
 /** Left may import right, never back; rooms in one list may import one another. */
 const SIDECAR_LAYERS: readonly (readonly string[])[] = [
   ['main', 'cli'],
+  ['index'],
   ['sidecar'],
   ['catalog'],
   ['xds', 'admin', 'upgrade'],

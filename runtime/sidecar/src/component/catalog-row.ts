@@ -1,5 +1,6 @@
 /** What the catalog says of a component before its code is loaded. The list itself is `catalog.ts`. */
 import type { ComponentDefinition, ComponentKind } from '@outrigger/components-core';
+import type { KnownTypes } from '../config/read-context.js';
 
 export interface CatalogRow {
   /** As documents write it: `state.in-memory`. */
@@ -32,4 +33,12 @@ export function createCatalog(rows: readonly CatalogRow[]): ComponentCatalog {
     }
   }
   return { rows, find: (type) => byType.get(type.toLowerCase()) };
+}
+
+/** The catalog as the document readers see it. */
+export function knownTypes({ rows, find }: ComponentCatalog): KnownTypes {
+  return {
+    types: rows.flatMap(({ type, aliases }) => [type, ...aliases]),
+    versionsOf: (type) => find(type)?.versions,
+  };
 }
