@@ -1,11 +1,11 @@
 /**
- * Removes entries whose time has come. Readers check the expiry of what they read themselves; this only gives the memory
- * back, so one timer serves all entries, is armed only while one is pending, and is late by up to a second on purpose.
+ * Removes entries whose time has come. One timer serves all entries and is armed only while one is pending. Where readers
+ * check the expiry of what they read themselves, this only gives the memory back, and may be late by a second.
  */
 import type { ComponentClock, ComponentTimer } from '../component.js';
 
-/** Sweeps come no closer together than this. */
-const sweepIntervalMs = 1000;
+/** Unless the config says otherwise, sweeps come no closer together than this. */
+const sweepIntervalMsDefault = 1000;
 /** Longest wait of the timer, so that a wall clock that was set is noticed. */
 const timerMsMax = 3_600_000;
 /** Entries looked at in one turn of the event loop. */
@@ -13,6 +13,8 @@ const sweepEntriesMax = 2000;
 
 export interface ExpiryConfig<K> {
   readonly clock: ComponentClock;
+  /** How late an entry may be removed, so that one sweep serves many (default 1000); 0 where the time itself matters. */
+  readonly slackMs?: number;
   /** When the entry of `key` expires now (wall-clock ms); undefined when it is gone or has no expiry. */
   expiresAtMs(key: K): number | undefined;
   expire(key: K): void;
@@ -33,6 +35,7 @@ interface Note<K> {
 
 export function createExpiryQueue<K>(config: ExpiryConfig<K>): ExpiryQueue<K> {
   const { clock } = config;
+  const sweepIntervalMs = config.slackMs ?? sweepIntervalMsDefault;
   let heap: Note<K>[] = [];
   let rebuildAt = 1024;
   let timer: ComponentTimer | undefined;
