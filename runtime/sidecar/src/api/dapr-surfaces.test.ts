@@ -38,7 +38,7 @@ describe('Dapr surfaces behind the server', () => {
     surfaces = createTestSurfaces({ clock: systemClock, apiToken: TOKEN });
     server = createServer({
       http: surfaces.httpHandler,
-      grpc: createGrpcService(surfaces.grpcMethods as never),
+      grpc: createGrpcService(surfaces.grpcMethods),
     });
     const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
     base = `http://127.0.0.1:${port}`;
