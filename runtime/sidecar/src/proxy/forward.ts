@@ -19,6 +19,7 @@ class RequestSide implements StreamReceiver {
   readonly #down: ServerStream;
   readonly #forward: Forward;
   up: ClientStream | null = null;
+  #held = false;
 
   constructor(down: ServerStream, forward: Forward) {
     this.#down = down;
@@ -26,7 +27,20 @@ class RequestSide implements StreamReceiver {
   }
 
   onData(chunk: Buffer, start: number, end: number): void {
-    if (this.up !== null && !this.up.write(chunk, start, end)) this.#down.pause('peer');
+    if (this.up !== null && !this.up.write(chunk, start, end)) this.hold();
+  }
+
+  /** Pauses are counted: one for the whole time until the upstream drains, however much still comes. */
+  hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    this.#down.pause('peer');
+  }
+
+  letGo(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#down.resume('peer');
   }
 
   onEnd(trailers: HeaderList | null): void {
@@ -49,6 +63,7 @@ export abstract class Forward implements ClientReceiver {
   protected readonly down: ServerStream;
   readonly #request: RequestSide;
   #up: ClientStream | null = null;
+  #upHeld = false;
   #over = false;
 
   constructor(down: ServerStream) {
@@ -94,6 +109,8 @@ export abstract class Forward implements ClientReceiver {
 
   /** The caller takes bytes again. */
   drained(): void {
+    if (!this.#upHeld) return;
+    this.#upHeld = false;
     this.#up?.resume('peer');
   }
 
@@ -105,7 +122,7 @@ export abstract class Forward implements ClientReceiver {
     this.#up = null;
     this.#request.up = null;
     up?.reset(reason);
-    this.down.resume('peer');
+    this.#request.letGo();
     this.ended(reset);
   }
 
@@ -124,7 +141,9 @@ export abstract class Forward implements ClientReceiver {
   }
 
   onData(chunk: Buffer, start: number, end: number): void {
-    if (!this.#over && !this.down.write(chunk, start, end)) this.#up?.pause('peer');
+    if (this.#over || this.down.write(chunk, start, end) || this.#upHeld) return;
+    this.#upHeld = true;
+    this.#up?.pause('peer');
   }
 
   onEnd(trailers: HeaderList | null): void {
@@ -151,12 +170,12 @@ export abstract class Forward implements ClientReceiver {
     this.#over = true;
     if (this.down.responded) this.abort(reset);
     else this.fail(reset);
-    this.down.resume('peer');
+    this.#request.letGo();
     this.ended(reset);
   }
 
   onDrain(): void {
-    this.down.resume('peer');
+    this.#request.letGo();
   }
 
   #refuseUpstream(error: unknown): void {

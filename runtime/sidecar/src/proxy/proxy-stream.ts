@@ -39,8 +39,6 @@ export interface ProxyCore {
   onIdle: (() => void) | null;
 }
 
-const REASONS: readonly PauseReason[] = ['peer', 'stream', 'app', 'limit', 'handover'];
-
 export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter, FilterHandle {
   readonly protocol = 'h2' as const;
   private readonly core: ProxyCore;
@@ -66,8 +64,8 @@ export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter,
   private done = false;
   /** The caller was told to stop while its bytes were parked. */
   private callerWaits = false;
-  /** Bit i: paused for REASONS[i]. */
-  private paused = 0;
+  /** Pauses in force, kept for the upstream of the next attempt. */
+  private pauses: PauseReason[] | null = null;
   private filterAt = 0;
   private timeout: Timer | null = null;
   private retryTimer: Timer | null = null;
@@ -157,9 +155,7 @@ export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter,
     }
     if (epoch !== this.epoch || this.done) return;
     this.upstream = stream;
-    for (let i = 0; i < REASONS.length; i++) {
-      if ((this.paused & (1 << i)) !== 0) stream.pause(REASONS[i] as PauseReason);
-    }
+    if (this.pauses !== null) for (const reason of this.pauses) stream.pause(reason);
     if (bodyless) {
       this.settle();
       return;
@@ -233,12 +229,15 @@ export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter,
   }
 
   pause(reason: PauseReason): void {
-    this.paused |= 1 << REASONS.indexOf(reason);
+    this.pauses ??= [];
+    this.pauses.push(reason);
     this.upstream?.pause(reason);
   }
 
   resume(reason: PauseReason): void {
-    this.paused &= ~(1 << REASONS.indexOf(reason));
+    const at = this.pauses?.indexOf(reason) ?? -1;
+    if (at < 0) return;
+    this.pauses?.splice(at, 1);
     this.upstream?.resume(reason);
   }
 

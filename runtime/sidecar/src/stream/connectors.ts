@@ -28,6 +28,8 @@ export const METADATA_SERVER_NAME = 'server-name';
 
 /** A request waits no longer than this for a connection. */
 const CONNECT_TIMEOUT_MS = 5000;
+/** External servers close idle connections after 5 s and more; a request must not meet one that is about to close. */
+const EXTERNAL_IDLE_MS = 4000;
 /** Streams that run may end for this long once their host is given up. */
 const DRAIN_MS = 60 * 60_000;
 /**
@@ -83,6 +85,7 @@ export function createExternalConnector(
       clock,
       log,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      idleTimeoutMs: EXTERNAL_IDLE_MS,
       ...(secure ? { tls: { alpn: ['http/1.1'], ...tls, ...(serverName === undefined ? {} : { serverName }) } } : {}),
     });
     return {

@@ -65,7 +65,8 @@ export class AppMessageCall implements ClientStream {
   #trailers: HeaderList = new HeaderList();
   #replyBody: Buffer | null = null;
   #replyTrailers: HeaderList | null = null;
-  #held: Set<PauseReason> = new Set();
+  /** Pauses in force, by number: all reasons hold alike. */
+  #pauses = 0;
 
   constructor(parts: AppMessageCallParts) {
     this.#parts = parts;
@@ -102,13 +103,12 @@ export class AppMessageCall implements ClientStream {
     this.#abort?.abort();
   }
 
-  pause(reason: PauseReason): void {
-    this.#held.add(reason);
+  pause(_reason: PauseReason): void {
+    this.#pauses++;
   }
 
-  resume(reason: PauseReason): void {
-    this.#held.delete(reason);
-    if (this.#held.size === 0) this.#sendBody();
+  resume(_reason: PauseReason): void {
+    if (this.#pauses > 0 && --this.#pauses === 0) this.#sendBody();
   }
 
   async #call(body: Buffer): Promise<void> {
@@ -227,7 +227,7 @@ export class AppMessageCall implements ClientStream {
     this.#replyBody = body;
     this.#replyTrailers = tail;
     receiver.onHead(head, false);
-    if (this.#held.size === 0) this.#sendBody();
+    if (this.#pauses === 0) this.#sendBody();
   }
 
   /** The whole body in one piece: it is bounded by the message limit, and in memory already. */

@@ -25,7 +25,8 @@ class Direction {
     onEnd(trailers: HeaderList | null): void;
   };
   readonly #onDrain: () => void;
-  readonly #held: Set<PauseReason> = new Set();
+  /** Counted by reason, as the engine's streams do. */
+  readonly #held: PauseReason[] = [];
   #queue: Buffer[] = [];
   #bytes = 0;
   #full = false;
@@ -71,11 +72,12 @@ class Direction {
   }
 
   hold(reason: PauseReason): void {
-    this.#held.add(reason);
+    this.#held.push(reason);
   }
 
   letGo(reason: PauseReason): void {
-    this.#held.delete(reason);
+    const at = this.#held.indexOf(reason);
+    if (at >= 0) this.#held.splice(at, 1);
     this.#schedule();
   }
 
@@ -89,7 +91,7 @@ class Direction {
   }
 
   #pump(): void {
-    while (!this.closed && this.#held.size === 0) {
+    while (!this.closed && this.#held.length === 0) {
       const chunk = this.#queue.shift();
       if (chunk === undefined) break;
       this.#bytes -= chunk.length;
@@ -100,7 +102,7 @@ class Direction {
       this.#full = false;
       this.#onDrain();
     }
-    if (this.#ended && !this.#told && this.#queue.length === 0 && this.#held.size === 0) {
+    if (this.#ended && !this.#told && this.#queue.length === 0 && this.#held.length === 0) {
       this.#told = true;
       this.#deliver.onEnd(this.#trailers);
     }

@@ -61,6 +61,7 @@ export function testApp({ protocol = 'http', handler, opener, client, healthy = 
     grpc: client,
     healthy,
     receptive: true,
+    listens: async () => true,
     open: (head, end, receiver) => inner.open(head, end, receiver),
     onHealth: () => () => {},
     onReceptive: () => () => {},
