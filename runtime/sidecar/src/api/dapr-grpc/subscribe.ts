@@ -66,7 +66,8 @@ async function serve(
     }
   } finally {
     await stream.close();
-    await incoming.return?.();
+    // Not awaited: an iterator that waits for a message ends only after that.
+    void incoming.return?.();
   }
 }
 

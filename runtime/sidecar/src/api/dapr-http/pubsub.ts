@@ -39,12 +39,21 @@ export function createPubSubRoutes(pubsub: PubSubBlock, appId: string): readonly
   const methods = ['POST', 'PUT'];
   const bulk = '/publish/bulk/{pubsub}/{topic…}';
   return [
-    { methods, pattern: `/v1.0${bulk}`, api: 'publish', version: 'v1.0', body: 'buffer', handle: bulkPublish },
+    {
+      methods,
+      pattern: `/v1.0${bulk}`,
+      api: 'publish',
+      version: 'v1.0',
+      name: 'BulkPublishEvent',
+      body: 'buffer',
+      handle: bulkPublish,
+    },
     {
       methods,
       pattern: `/v1.0-alpha1${bulk}`,
       api: 'publish',
       version: 'v1.0-alpha1',
+      name: 'BulkPublishEvent',
       body: 'buffer',
       handle: bulkPublish,
     },
@@ -53,6 +62,7 @@ export function createPubSubRoutes(pubsub: PubSubBlock, appId: string): readonly
       pattern: '/v1.0/publish/{pubsub}/{topic…}',
       api: 'publish',
       version: 'v1.0',
+      name: 'PublishEvent',
       body: 'buffer',
       handle: publish,
     },
@@ -130,6 +140,7 @@ function readEntry(entry: Readonly<Record<string, unknown>>, text: string, place
   if (typeof metadata !== 'object' || Object.values(metadata).some((value) => typeof value !== 'string')) {
     throw place.malformed('metadata is not an object of strings');
   }
+  const entryId = textOf('entryid');
   const contentType = textOf('contenttype');
   const eventText = memberText(text, names.get('event') ?? 'event') ?? 'null';
   const event = bytesOf(fieldOf('event'), eventText, contentType);
@@ -137,7 +148,7 @@ function readEntry(entry: Readonly<Record<string, unknown>>, text: string, place
     const { name, topic, appId } = place;
     throw pubSubError('PUBSUB_ENTRY_TYPE_MISMATCH', { name, topic, error: event }, { appID: appId, error: event });
   }
-  return { entryId: textOf('entryid'), event, contentType, metadata };
+  return { entryId, event, contentType, metadata };
 }
 
 const TYPE_MISMATCH = 'error: mismatch between contentType and event';
