@@ -51,7 +51,8 @@ export function encodeMetadata(slab: Slab, metadata: Metadata, log: Logger): voi
   const { flat } = metadata.fields;
   for (let i = 0; i < flat.length; i += 2) {
     const name = flat[i] as string;
-    if (reserved.has(name)) continue;
+    // A server names what it accepts when it refuses an encoding.
+    if (reserved.has(name) && name !== 'grpc-accept-encoding') continue;
     const before = slab.end;
     try {
       encodeField(slab, name, flat[i + 1] as string);
