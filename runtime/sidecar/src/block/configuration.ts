@@ -70,8 +70,8 @@ interface Held {
   readonly selector: ConfigurationSelector;
   readonly subscriber: ConfigurationSubscriber;
   readonly feed: ConfigurationFeed;
-  /** The entry watched now; another one takes its place when the store is replaced. */
-  entry: ComponentEntry<ConfigurationStore>;
+  /** The instance watched now; another one takes its place when the store is replaced. */
+  store: ConfigurationStore;
   watch: Promise<ConfigurationWatch>;
   closed: boolean;
 }
@@ -195,6 +195,7 @@ class ComponentConfigurationBlock implements ConfigurationBlock {
     if (this.#held.size >= CONFIGURATION_SUBSCRIPTIONS_MAX) {
       throw fail('CONFIGURATION_TOO_MANY_SUBSCRIPTIONS', { keys, name, limit: CONFIGURATION_SUBSCRIPTIONS_MAX });
     }
+    const store = await entry.ready();
     const id = randomUUID();
     const feed = new ConfigurationFeed(subscriber.deliver, (error) =>
       this.#deps.log.error(
@@ -204,10 +205,10 @@ class ComponentConfigurationBlock implements ConfigurationBlock {
     );
     const watch = callComponent(
       this.#call(name, 'subscribe', context),
-      () => whenReady(entry.ready(), (store) => store.subscribe(wanted, (changes) => feed.push(changes))),
+      () => store.subscribe(wanted, (changes) => feed.push(changes)),
       (error) => fail('CONFIGURATION_SUBSCRIBE_FAILED', { keys, name, error: messageOf(error) }, { cause: error }),
     ) as Promise<ConfigurationWatch>;
-    const held: Held = { id, storeName: name, selector: wanted, subscriber, feed, entry, watch, closed: false };
+    const held: Held = { id, storeName: name, selector: wanted, subscriber, feed, store, watch, closed: false };
     this.#held.set(id, held);
     try {
       await watch;
@@ -216,6 +217,8 @@ class ComponentConfigurationBlock implements ConfigurationBlock {
       feed.close();
       throw error;
     }
+    // The store may have been replaced since it was found.
+    this.#follow(name);
     return { id, close: () => this.#end(held) };
   }
 
@@ -252,13 +255,13 @@ class ComponentConfigurationBlock implements ConfigurationBlock {
 
   /** A store was replaced: its subscriptions watch the new instance, then let go of the old one. */
   #follow(name: string): void {
-    const entry = this.#deps.registry.find('configuration', name);
-    if (entry === undefined) return;
+    const store = this.#instance(name);
+    if (store === undefined) return;
     for (const held of this.#held.values()) {
-      if (held.storeName !== name || held.entry === entry) continue;
+      if (held.storeName !== name || held.store === store) continue;
       const old = held.watch;
-      held.entry = entry;
-      held.watch = this.#rewatch(held, entry);
+      held.store = store;
+      held.watch = this.#rewatch(held, store);
       old.then((watch) => watch.close()).catch(() => {});
       held.watch.catch((error: unknown) =>
         this.#deps.log.error(
@@ -269,11 +272,20 @@ class ComponentConfigurationBlock implements ConfigurationBlock {
     }
   }
 
-  async #rewatch(held: Held, entry: ComponentEntry<ConfigurationStore>): Promise<ConfigurationWatch> {
-    const store = await entry.ready();
+  /** The instance of a store that is ready; one that is opening says so later. */
+  #instance(name: string): ConfigurationStore | undefined {
+    try {
+      const store = this.#deps.registry.find('configuration', name)?.ready();
+      return store instanceof Promise ? undefined : store;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #rewatch(held: Held, store: ConfigurationStore): Promise<ConfigurationWatch> {
     const watch = await store.subscribe(held.selector, (changes) => held.feed.push(changes));
     // `#end` closes `held.watch` itself; a watch that was replaced meanwhile is nobody's.
-    if (held.entry !== entry) await watch.close();
+    if (held.store !== store) await watch.close();
     return watch;
   }
 }

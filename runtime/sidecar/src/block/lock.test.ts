@@ -101,6 +101,13 @@ describe('lock block', () => {
     ]);
   });
 
+  it('awaits a store that is still opening, and knows its prefix only then', async () => {
+    const resources: string[] = [];
+    const spy = { tryLock: (resource: string) => resources.push(resource) > 0 } as unknown as LockStore;
+    await setup({ component: Promise.resolve(spy), metadata: { keyPrefix: 'name' } }).block.tryLock(request, context);
+    assert.deepEqual(resources, ['lock||locks||r']);
+  });
+
   it('passes on what the component says', async () => {
     const broken = { unlock: async () => Promise.reject(new Error('gone')) } as unknown as LockStore;
     await assert.rejects(

@@ -66,12 +66,13 @@ export function createLockBlock(deps: BlockDeps): LockBlock {
     call: (store: LockStore, resource: string) => MaybePromise<T>,
   ): MaybePromise<T> {
     const entry = entryOf(request);
-    const resource = resourceOf(entry, request.resourceId, code);
     const wrap = (error: unknown): OutriggerError => fail(code, { error: messageOf(error) }, { cause: error });
     const policy = deps.policies.outbound('lock', request.storeName);
-    return whenReady(entry.ready(), (store) =>
-      callComponent({ clock: deps.clock, meter: undefined, policy, context }, () => call(store, resource), wrap),
-    );
+    return whenReady(entry.ready(), (store) => {
+      // Only now does the entry know its metadata.
+      const resource = resourceOf(entry, request.resourceId, code);
+      return callComponent({ clock: deps.clock, meter: undefined, policy, context }, () => call(store, resource), wrap);
+    });
   }
 
   return {

@@ -41,7 +41,7 @@ interface Held {
 }
 
 interface SegmentCache {
-  readonly entry: ComponentEntry<Sequencer>;
+  readonly store: Sequencer;
   /** In the order of use. */
   readonly held: Map<string, Held>;
 }
@@ -69,10 +69,10 @@ export function createSequencerBlock(deps: BlockDeps): SequencerBlock {
     return sequencerPrefix(strategy, entry, deps) + key;
   }
 
-  function heldOf(name: string, entry: ComponentEntry<Sequencer>, key: string): Held {
+  function heldOf(name: string, store: Sequencer, key: string): Held {
     let cache = caches.get(name);
-    if (cache === undefined || cache.entry !== entry) {
-      cache = { entry, held: new Map() };
+    if (cache?.store !== store) {
+      cache = { store, held: new Map() };
       caches.set(name, cache);
     }
     let held = cache.held.get(key);
@@ -144,10 +144,11 @@ export function createSequencerBlock(deps: BlockDeps): SequencerBlock {
     nextId(request, context) {
       const entry = entryOf(request);
       const { storeName, increment, metadata } = request;
-      const key = keyOf(entry, request.key);
       const policy = deps.policies.outbound('sequencer', storeName);
       const call = { clock: deps.clock, meter: undefined, policy, context };
       return whenReady(entry.ready(), (store) => {
+        // Only now does the entry know its metadata.
+        const key = keyOf(entry, request.key);
         const single = (): MaybePromise<bigint> =>
           callComponent(
             call,
@@ -162,7 +163,7 @@ export function createSequencerBlock(deps: BlockDeps): SequencerBlock {
             () => segment(key, SEQUENCER_SEGMENT_SIZE, metadata),
             (error) => failure(messageOf(error), error),
           );
-        return nextWeak(heldOf(storeName, entry, key), reserve, single);
+        return nextWeak(heldOf(storeName, store, key), reserve, single);
       });
     },
   };

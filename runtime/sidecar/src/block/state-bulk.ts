@@ -1,5 +1,5 @@
 /** Requests of many items: natively where the component can, else item by item, side by side. */
-import type { StateItem, StateStore } from '@outrigger/components-core';
+import type { StateItem } from '@outrigger/components-core';
 import type { Clock, OutriggerError } from '@outrigger/engine';
 import { fail } from '../errors.js';
 import { callComponent, forEachBounded, messageOf } from './component-call.js';
@@ -10,10 +10,10 @@ import type { BoundStateStore } from './state-store.js';
 export function bulkGet(
   clock: Clock,
   store: BoundStateStore,
-  component: StateStore,
   request: StateBulkGet,
   context: CallContext,
 ): MaybePromise<readonly StateBulkItem[]> {
+  const { component } = store;
   const { keys, metadata } = request;
   const requests = keys.map((key) => ({ key: store.keyOf(key), consistency: 'unspecified' as const, metadata }));
   const found = (items: readonly (StateItem | undefined)[]): StateBulkItem[] =>

@@ -1,4 +1,4 @@
-/** A state store as the block uses it: its key prefix, counters and policy, bound once and kept while its entry lives. */
+/** A state store as the block uses it: its key prefix, counters and policy, bound once and kept while its instance lives. */
 import type { StateStore } from '@outrigger/components-core';
 import type { ComponentEntry } from '../component/registry.js';
 import { fail } from '../errors.js';
@@ -10,7 +10,7 @@ import type { ComponentPolicy } from './policy.js';
 
 export class BoundStateStore {
   readonly name: string;
-  readonly entry: ComponentEntry<StateStore>;
+  readonly component: StateStore;
   /** What stands before each key: `app||`. */
   readonly prefix: string;
   readonly policy: ComponentPolicy | undefined;
@@ -25,9 +25,11 @@ export class BoundStateStore {
   readonly transaction: OperationMeter;
   readonly query: OperationMeter;
 
-  constructor(name: string, entry: ComponentEntry<StateStore>, deps: BlockDeps, meters: ComponentMeters) {
+  /** `entry` is ready: before that it does not know its metadata. */
+  constructor(entry: ComponentEntry<StateStore>, component: StateStore, deps: BlockDeps, meters: ComponentMeters) {
+    const { name } = entry;
     this.name = name;
-    this.entry = entry;
+    this.component = component;
     const strategy = prefixStrategy(entry, entry.dialect === 'layotto' ? 'none' : 'appid');
     if (isIllegalKey(strategy)) throw illegalKey(name, strategy);
     // Dapr encrypts such values; storing them in clear text instead would break a promise that nobody sees broken.
@@ -49,10 +51,6 @@ export class BoundStateStore {
   keyOf(key: string): string {
     if (isIllegalKey(key)) throw illegalKey(this.name, key);
     return this.prefix + key;
-  }
-
-  component(): MaybePromise<StateStore> {
-    return this.entry.ready();
   }
 }
 
@@ -78,8 +76,13 @@ export function stateResource(name: string): {
 }
 
 export interface StateStores {
-  /** Throws STATE_STORES_NOT_CONFIGURED, STATE_STORE_NOT_FOUND, STATE_KEY_ILLEGAL (its prefix). */
-  find(name: string): BoundStateStore;
+  /** Throws STATE_STORES_NOT_CONFIGURED, STATE_STORE_NOT_FOUND. */
+  check(name: string): void;
+  /**
+   * The store, at once when it is ready. Throws what `check` throws, what the registry says of a component that is not
+   * there to answer, STATE_KEY_ILLEGAL (its prefix), STATE_ENCRYPTION_UNSUPPORTED.
+   */
+  open(name: string): MaybePromise<BoundStateStore>;
 }
 
 export function createStateStores(deps: BlockDeps): StateStores {
@@ -89,19 +92,30 @@ export function createStateStores(deps: BlockDeps): StateStores {
   deps.registry.onChange((change) => {
     if (change.kind === 'state' && change.what === 'removed') bound.delete(change.name);
   });
+
+  function find(name: string): ComponentEntry<StateStore> {
+    const entry = deps.registry.find('state', name);
+    if (entry !== undefined) return entry;
+    const none = deps.registry.listKind('state').length === 0;
+    throw fail(none ? 'STATE_STORES_NOT_CONFIGURED' : 'STATE_STORE_NOT_FOUND', { name, appID: deps.appId });
+  }
+
+  /** An entry outlives its instances, and its metadata changes with them: the instance is what a binding belongs to. */
+  function bind(entry: ComponentEntry<StateStore>, component: StateStore): BoundStateStore {
+    let store = bound.get(entry.name);
+    if (store?.component !== component || store.policyVersion !== deps.policies.version) {
+      store = new BoundStateStore(entry, component, deps, meters);
+      bound.set(entry.name, store);
+    }
+    return store;
+  }
+
   return {
-    find(name) {
-      const entry = deps.registry.find('state', name);
-      if (entry === undefined) {
-        const none = deps.registry.listKind('state').length === 0;
-        throw fail(none ? 'STATE_STORES_NOT_CONFIGURED' : 'STATE_STORE_NOT_FOUND', { name, appID: deps.appId });
-      }
-      let store = bound.get(name);
-      if (store === undefined || store.entry !== entry || store.policyVersion !== deps.policies.version) {
-        store = new BoundStateStore(name, entry, deps, meters);
-        bound.set(name, store);
-      }
-      return store;
+    check: (name) => void find(name),
+    open(name) {
+      const entry = find(name);
+      const component = entry.ready();
+      return component instanceof Promise ? component.then((ready) => bind(entry, ready)) : bind(entry, component);
     },
   };
 }

@@ -101,11 +101,21 @@ describe('state block', () => {
     assert.equal(block.get(at('k'), context), undefined);
   });
 
-  it('awaits a component that is still opening', async () => {
+  it('awaits a component that is still opening, and knows its metadata only then', async () => {
     const { store } = setup();
-    const { block } = setup({ component: Promise.resolve(store) });
+    const { block } = setup({ component: Promise.resolve(store), metadata: { keyPrefix: 'none' } });
     await block.save('store', [item('k', 'v')], context);
     assert.equal(text(await block.get(at('k'), context)), 'v');
+    assert.equal(text(await store.get({ key: 'k', consistency: 'unspecified', metadata: {} })), 'v');
+  });
+
+  it('follows a store whose document changed', () => {
+    const { block, deps } = setup();
+    const fresh = open(stateInMemory, 'store', deps.clock);
+    block.save('store', [item('k', 'old')], context);
+    deps.registry.declare({ kind: 'state', name: 'store', component: fresh, metadata: { keyPrefix: 'none' } });
+    block.save('store', [item('k', 'new')], context);
+    assert.equal(text(fresh.get({ key: 'k', consistency: 'unspecified', metadata: {} }) as StateItem), 'new');
   });
 
   it('passes on what the registry says of a component that cannot open', () => {

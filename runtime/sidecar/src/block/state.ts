@@ -2,14 +2,7 @@
  * The state block: what Dapr's and Layotto's state APIs have in common, whichever surface a call comes through. Every
  * method answers without a promise when the component does, and throws errors of the table.
  */
-import type {
-  Concurrency,
-  Consistency,
-  StateItem,
-  StateOperation,
-  StateQueryResult,
-  StateStore,
-} from '@outrigger/components-core';
+import type { Concurrency, Consistency, StateItem, StateOperation, StateQueryResult } from '@outrigger/components-core';
 import { type Clock, OutriggerError } from '@outrigger/engine';
 import { fail } from '../errors.js';
 import { callComponent, messageOf, ttlSecondsOf, whenReady, wrapError } from './component-call.js';
@@ -105,28 +98,22 @@ class ComponentStateBlock implements StateBlock {
   }
 
   check(storeName: string): void {
-    this.#stores.find(storeName);
+    this.#stores.check(storeName);
   }
 
   get(request: StateGet, context: CallContext): MaybePromise<StateItem | undefined> {
-    const store = this.#stores.find(request.storeName);
-    const key = store.keyOf(request.key);
-    const component = store.component();
-    if (component instanceof Promise) return component.then((ready) => this.#get(store, ready, key, request, context));
-    return this.#get(store, component, key, request, context);
+    const store = this.#stores.open(request.storeName);
+    if (store instanceof Promise) return store.then((ready) => this.#get(ready, request, context));
+    return this.#get(store, request, context);
   }
 
   /** Written out by hand where `callComponent` would do, because most calls are this one. */
-  #get(
-    store: BoundStateStore,
-    component: StateStore,
-    key: string,
-    request: StateGet,
-    context: CallContext,
-  ): MaybePromise<StateItem | undefined> {
+  #get(store: BoundStateStore, request: StateGet, context: CallContext): MaybePromise<StateItem | undefined> {
+    const { component, name } = store;
     const { consistency, metadata, key: ownKey } = request;
+    const key = store.keyOf(ownKey);
     const wrap = (error: unknown): OutriggerError =>
-      fail('STATE_GET_FAILED', { key: ownKey, name: store.name, error: messageOf(error) }, { cause: error });
+      fail('STATE_GET_FAILED', { key: ownKey, name, error: messageOf(error) }, { cause: error });
     if (store.policy !== undefined) {
       const call = { clock: this.#clock, meter: store.get, policy: store.policy, context };
       return callComponent(call, () => component.get({ key, consistency, metadata }), wrap);
@@ -155,29 +142,21 @@ class ComponentStateBlock implements StateBlock {
   }
 
   bulkGet(request: StateBulkGet, context: CallContext): MaybePromise<readonly StateBulkItem[]> {
-    const store = this.#stores.find(request.storeName);
+    this.#stores.check(request.storeName);
     if (request.keys.length === 0) return [];
-    return whenReady(store.component(), (component) => bulkGet(this.#clock, store, component, request, context));
+    return whenReady(this.#stores.open(request.storeName), (store) => bulkGet(this.#clock, store, request, context));
   }
 
   save(storeName: string, items: readonly StateSave[], context: CallContext): MaybePromise<void> {
-    const store = this.#stores.find(storeName);
+    this.#stores.check(storeName);
     if (items.length === 0) return undefined;
-    const keys: string[] = [];
-    for (const { key } of items) {
-      if (key === '') throw fail('STATE_KEY_EMPTY');
-      keys.push(store.keyOf(key));
-    }
-    return whenReady(store.component(), (component) => this.#save(store, component, keys, items, context));
+    for (const { key } of items) if (key === '') throw fail('STATE_KEY_EMPTY');
+    return whenReady(this.#stores.open(storeName), (store) => this.#save(store, items, context));
   }
 
-  #save(
-    store: BoundStateStore,
-    component: StateStore,
-    keys: readonly string[],
-    items: readonly StateSave[],
-    context: CallContext,
-  ): MaybePromise<void> {
+  #save(store: BoundStateStore, items: readonly StateSave[], context: CallContext): MaybePromise<void> {
+    const { component } = store;
+    const keys = items.map(({ key }) => store.keyOf(key));
     const set = (index: number): MaybePromise<void> => {
       const { value, etag, concurrency, consistency, metadata } = items[index] as StateSave;
       return component.set({
@@ -204,26 +183,26 @@ class ComponentStateBlock implements StateBlock {
   }
 
   delete(storeName: string, item: StateDelete, context: CallContext): MaybePromise<void> {
-    const store = this.#stores.find(storeName);
-    const key = store.keyOf(item.key);
-    const { concurrency, consistency, metadata } = item;
-    return whenReady(store.component(), (component) =>
-      callComponent(
+    return whenReady(this.#stores.open(storeName), (store) => {
+      const key = store.keyOf(item.key);
+      const { concurrency, consistency, metadata } = item;
+      return callComponent(
         { clock: this.#clock, meter: store.delete, policy: store.policy, context },
-        () => component.delete({ key, etag: etagOf(item.etag), concurrency, consistency, metadata }),
+        () => store.component.delete({ key, etag: etagOf(item.etag), concurrency, consistency, metadata }),
         (error) => stateWriteError('DELETE', { name: store.name, key: item.key }, error),
-      ),
-    );
+      );
+    });
   }
 
   bulkDelete(storeName: string, items: readonly StateDelete[], context: CallContext): MaybePromise<void> {
-    const store = this.#stores.find(storeName);
-    const keys = items.map(({ key }) => store.keyOf(key));
+    this.#stores.check(storeName);
     if (items.length === 0) return undefined;
-    return whenReady(store.component(), (component) => {
+    return whenReady(this.#stores.open(storeName), (store) => {
+      const keys = items.map(({ key }) => store.keyOf(key));
       const remove = (index: number): MaybePromise<void> => {
         const { etag, concurrency, consistency, metadata } = items[index] as StateDelete;
-        return component.delete({ key: keys[index] as string, etag: etagOf(etag), concurrency, consistency, metadata });
+        const key = keys[index] as string;
+        return store.component.delete({ key, etag: etagOf(etag), concurrency, consistency, metadata });
       };
       const call = { clock: this.#clock, meter: store.bulkDelete, policy: store.policy, context };
       const params = { name: store.name, key: '' };
@@ -261,8 +240,8 @@ class ComponentStateBlock implements StateBlock {
   }
 
   transact(request: StateTransaction, context: CallContext): MaybePromise<void> {
-    const store = this.#stores.find(request.storeName);
-    return whenReady(store.component(), (component) => {
+    return whenReady(this.#stores.open(request.storeName), (store) => {
+      const { component } = store;
       if (!component.features.has('TRANSACTIONAL') || component.transact === undefined)
         throw noTransactions(store.name);
       if (store.hasOutbox) throw fail('STATE_OUTBOX_UNSUPPORTED', { name: store.name });
@@ -284,8 +263,8 @@ class ComponentStateBlock implements StateBlock {
   }
 
   query(storeName: string, query: string, context: CallContext): MaybePromise<StateQueryResult> {
-    const store = this.#stores.find(storeName);
-    return whenReady(store.component(), (component) => {
+    return whenReady(this.#stores.open(storeName), (store) => {
+      const { component } = store;
       const details = [stateResource(store.name)];
       if (component.query === undefined || !component.features.has('QUERY_API')) {
         throw fail('STATE_QUERY_UNSUPPORTED', {}, { details });

@@ -1,7 +1,13 @@
 /** A component registry for tests: real components where they exist, fakes where a test needs a fault. */
 import type { Component, ComponentDefinition } from '@outrigger/components-core';
 import { type Clock, FakeClock, silentLogger } from '@outrigger/engine';
-import type { ComponentEntry, ComponentRegistry, KindMap, RegistryChange } from '../../component/registry.js';
+import type {
+  ComponentEntry,
+  ComponentRegistry,
+  ComponentStage,
+  KindMap,
+  RegistryChange,
+} from '../../component/registry.js';
 import { MetricsRegistry } from '../../telemetry/metrics.js';
 import type { CallContext, Dialect, MaybePromise, Surface } from '../context.js';
 import type { BlockDeps } from '../deps.js';
@@ -18,30 +24,72 @@ export interface DeclaredComponent {
   readonly capabilities?: readonly string[];
 }
 
+/** As the loader's: one entry through all instances of a component, its metadata there from the first that is ready. */
+class TestEntry implements ComponentEntry {
+  readonly kind: keyof KindMap;
+  readonly name: string;
+  #declared: DeclaredComponent;
+  metadata: ReadonlyMap<string, unknown> = new Map();
+
+  constructor(declared: DeclaredComponent) {
+    this.kind = declared.kind;
+    this.name = declared.name;
+    this.#declared = declared;
+    this.replace(declared);
+  }
+
+  replace(declared: DeclaredComponent): void {
+    this.#declared = declared;
+    const known = (): void => {
+      this.metadata = new Map(Object.entries(declared.metadata ?? {}));
+    };
+    if (declared.component instanceof Promise) declared.component.then(known, () => {});
+    else known();
+  }
+
+  get type(): string {
+    return this.#declared.type ?? `${this.kind}.test`;
+  }
+  get version(): string {
+    return 'v1';
+  }
+  get dialect(): Dialect {
+    return this.#declared.dialect ?? 'dapr';
+  }
+  get capabilities(): readonly string[] {
+    return this.#declared.capabilities ?? [];
+  }
+  get stage(): ComponentStage {
+    return 'ready';
+  }
+  get lastError(): undefined {
+    return undefined;
+  }
+  get embedded(): boolean {
+    return false;
+  }
+
+  ready(): MaybePromise<Component> {
+    const { component } = this.#declared;
+    return typeof component === 'function' ? component() : component;
+  }
+}
+
 export class TestRegistry implements ComponentRegistry {
-  readonly #entries = new Map<string, ComponentEntry & { readonly kind: string }>();
+  readonly #entries = new Map<string, TestEntry>();
   readonly #listeners = new Set<(change: RegistryChange) => void>();
 
   constructor(components: readonly DeclaredComponent[] = []) {
     for (const component of components) this.declare(component);
   }
 
-  /** Adds or replaces a component, and says so. */
+  /** Adds a component, or replaces the instance of one, and says so. */
   declare(declared: DeclaredComponent): void {
-    const { kind, name, component } = declared;
-    this.#entries.set(`${kind}/${name}`, {
-      kind,
-      name,
-      type: declared.type ?? `${kind}.test`,
-      version: 'v1',
-      dialect: declared.dialect ?? 'dapr',
-      metadata: new Map(Object.entries(declared.metadata ?? {})),
-      capabilities: declared.capabilities ?? [],
-      stage: 'ready',
-      lastError: undefined,
-      embedded: false,
-      ready: () => (typeof component === 'function' ? component() : component),
-    });
+    const { kind, name } = declared;
+    const key = `${kind}/${name}`;
+    const entry = this.#entries.get(key);
+    if (entry === undefined) this.#entries.set(key, new TestEntry(declared));
+    else entry.replace(declared);
     this.#tell({ kind, name, what: 'ready' });
   }
 
@@ -51,7 +99,7 @@ export class TestRegistry implements ComponentRegistry {
   }
 
   find<K extends keyof KindMap>(kind: K, name: string): ComponentEntry<KindMap[K]> | undefined {
-    return this.#entries.get(`${kind}/${name}`) as ComponentEntry<KindMap[K]> | undefined;
+    return this.#entries.get(`${kind}/${name}`) as unknown as ComponentEntry<KindMap[K]> | undefined;
   }
 
   list(): readonly ComponentEntry[] {
