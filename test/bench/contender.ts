@@ -7,7 +7,7 @@ import { repositoryRoot, type Sidecar, type SidecarSetup, startSidecar } from '.
 
 const BENCH = join(repositoryRoot, 'test', 'bench');
 const LOAD_CORE = '0';
-const CONTENDER_CORE = '1';
+export const CONTENDER_CORE = '1';
 
 export interface Measured {
   readonly requests: number;

@@ -6,10 +6,12 @@ use crate::state::{field, first_field};
 use bytes::{Bytes, BytesMut};
 
 const INVOKE: &str = "/dapr.proto.runtime.v1.Dapr/InvokeService";
+const ON_INVOKE: &str = "/dapr.proto.runtime.v1.AppCallback/OnInvoke";
 
 pub struct InvokeLoad {
     call: Bytes,
     payload: Vec<u8>,
+    path: &'static str,
 }
 
 impl InvokeLoad {
@@ -24,10 +26,14 @@ impl InvokeLoad {
         field(&mut invoke, 2, &any);
         field(&mut invoke, 3, b"application/octet-stream");
         field(&mut invoke, 4, &http);
+        let app_id = args.text("app-id", "");
+        if app_id.is_empty() {
+            return InvokeLoad { call: framed(&invoke), payload, path: ON_INVOKE };
+        }
         let mut message = Vec::new();
-        field(&mut message, 1, args.text("app-id", "app").as_bytes());
+        field(&mut message, 1, app_id.as_bytes());
         field(&mut message, 3, &invoke);
-        InvokeLoad { call: framed(&message), payload }
+        InvokeLoad { call: framed(&message), payload, path: INVOKE }
     }
 }
 
@@ -37,7 +43,7 @@ impl Load for InvokeLoad {
     }
 
     fn next(&mut self) -> Call {
-        Call { path: INVOKE, body: self.call.clone(), tag: 0 }
+        Call { path: self.path, body: self.call.clone(), tag: 0 }
     }
 
     fn check(&mut self, _call: &Call, message: &[u8]) -> Result<(), String> {

@@ -13,7 +13,7 @@ mod state;
 
 const USAGE: &str = "\
 outrigger-load state  --port P --store NAME [--keys 10000] [--value 128]      gRPC GetState/SaveState 80/20, values verified
-outrigger-load invoke --port P --app-id ID [--value 128]                      gRPC InvokeService, the body comes back
+outrigger-load invoke --port P [--app-id ID] [--value 128]                    gRPC InvokeService, or OnInvoke of the app itself
 outrigger-load http   --port P --path /… [--value 1024]                       HTTP/1.1 POST, the body comes back
 outrigger-load app    --port P --protocol grpc|http                           echo app: AppCallback.OnInvoke, or HTTP/1.1
   of all clients: --conns N --streams S (closed loop) | --rate R (open loop), --warmup s, --duration s, --watch PID[,PID…]";
