@@ -6,7 +6,7 @@ import { cacheDir, goProgram, type Part } from '../harness/provision.js';
 import { repositoryRoot, type Sidecar, type SidecarSetup, startSidecar } from '../harness/sidecar.js';
 
 const BENCH = join(repositoryRoot, 'test', 'bench');
-const LOAD_CORE = '0';
+export const LOAD_CORE = '0';
 export const CONTENDER_CORE = '1';
 
 export interface Measured {
