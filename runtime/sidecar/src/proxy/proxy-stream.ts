@@ -39,6 +39,14 @@ export interface ProxyCore {
   onIdle: (() => void) | null;
 }
 
+/** Only who was told that there is nobody may say so: a source that does not answer is a failure to connect. */
+const NO_HOST_FLAGS: Readonly<Record<ClusterFailure, number>> = {
+  'no-hosts': ResponseFlag.noHost,
+  timeout: ResponseFlag.connectFailure,
+  overflow: ResponseFlag.overflow,
+  closed: ResponseFlag.local,
+};
+
 export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter, FilterHandle {
   readonly protocol = 'h2' as const;
   private readonly core: ProxyCore;
@@ -179,9 +187,7 @@ export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter,
   }
 
   onNoHosts(failure: ClusterFailure, message: string): void {
-    const flag =
-      failure === 'overflow' ? ResponseFlag.overflow : failure === 'closed' ? ResponseFlag.local : ResponseFlag.noHost;
-    this.fail({ reason: 'connect', message, unprocessed: true }, flag);
+    this.fail({ reason: 'connect', message, unprocessed: true }, NO_HOST_FLAGS[failure]);
   }
 
   // --- forward: the request --------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ import { grpcCodeOf } from '../../block/invoke/status-map.js';
 import { statusText } from '../../block/invoke/status-text.js';
 import { grpcErrorHead } from '../../block/invoke/wire.js';
 import { unary } from '../grpc-method.js';
+import { traceOfMetadata } from '../trace.js';
 
 export interface GrpcInvokeDeps {
   readonly invoke: InvokeBlock;
@@ -60,7 +61,7 @@ async function serve(
           ? undefined
           : { verb: VERB_NAMES.get(extension.verb) ?? 'NONE', query: extension.querystring },
     },
-    { id: request.id, metadata: call.metadata.fields, timeoutMs, signal: call.signal },
+    { id: request.id, metadata: tracedFields(call.metadata), timeoutMs, signal: call.signal },
   );
   sendHeaders(reply, call);
   throwFailure(reply);
@@ -68,6 +69,14 @@ async function serve(
     contentType: reply.contentType,
     data: { typeUrl: reply.dataType, value: reply.data },
   });
+}
+
+/** Metadata with the trace in W3C's form as well: an HTTP app cannot read the binary one. */
+function tracedFields(metadata: Metadata): HeaderList {
+  const { fields } = metadata;
+  if (fields.has('traceparent') || !fields.has('grpc-trace-bin')) return fields;
+  const { traceparent } = traceOfMetadata(metadata);
+  return traceparent === undefined ? fields : fields.clone().append('traceparent', traceparent);
 }
 
 function sendHeaders(reply: InvokeReply, call: ServerCall): void {

@@ -22,7 +22,7 @@ import { grpcErrorHead } from './wire.js';
 
 export interface InvokeConfig {
   readonly appId: string;
-  /** '' when none was given. */
+  /** '' when none was given: `default` then, as Dapr's. */
   readonly namespace: string;
   /** Largest message of InvokeService in either direction; streamed bodies have no limit. */
   readonly messageBytesMax: number;
@@ -50,7 +50,8 @@ export interface InvokeBlock {
 }
 
 export function createInvokeBlock(config: InvokeConfig, deps: InvokeDeps): InvokeBlock {
-  const { appId, namespace, messageBytesMax } = config;
+  const { appId, messageBytesMax } = config;
+  const namespace = config.namespace === '' ? 'default' : config.namespace;
   const core: InvokeCore = {
     appId,
     namespace,

@@ -56,6 +56,7 @@ export function httpToMetadata(flat: readonly string[]): string[] {
   for (let i = 0; i < flat.length; i += 2) {
     const name = flat[i] as string;
     const value = flat[i + 1] as string;
+    if (name === 'traceparent') addBinaryTrace(metadata, value);
     if (PERMANENT.has(name)) {
       if (PRINTABLE.test(value)) metadata.push(`dapr-${name}`, value);
     } else if (!GRPC_FRAMING.has(name) && (name.endsWith('-bin') ? BASE64 : PRINTABLE).test(value)) {
@@ -63,6 +64,16 @@ export function httpToMetadata(flat: readonly string[]): string[] {
     }
   }
   return metadata;
+}
+
+const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+/** The same trace as `grpc-trace-bin`, for gRPC apps on OpenCensus, which know no `traceparent`. */
+function addBinaryTrace(metadata: string[], traceparent: string): void {
+  const parts = TRACEPARENT.exec(traceparent);
+  if (parts === null) return;
+  const bytes = Buffer.from(`0000${parts[1]}01${parts[2]}02${parts[3]}`, 'hex');
+  metadata.push('grpc-trace-bin', bytes.toString('base64'));
 }
 
 /** gRPC metadata → header fields of an HTTP message. Binary entries have no HTTP form; reserved names get `dapr-`. */
