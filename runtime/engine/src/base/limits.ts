@@ -47,7 +47,10 @@ export interface Http2Limits {
   readonly streamQueueBytesMax: number;
   /** Bytes queued on all streams of a connection above which new streams are refused. */
   readonly connectionQueueBytesMax: number;
-  /** Streams a peer may reset in a burst, and how many more each second (rapid reset, CVE-2023-44487). */
+  /**
+   * Streams a peer may reset in a burst, and how many more each second (rapid reset, CVE-2023-44487). Each stream that
+   * ends well allows one more: an app whose deadlines expire by the hundreds is no attack.
+   */
   readonly resetBurst: number;
   readonly resetsPerSecond: number;
   /** Frames without use (PING, SETTINGS, PRIORITY, empty DATA, frames on closed streams …) in a burst, and per second. */
@@ -73,8 +76,8 @@ export const http2Limits: Http2Limits = {
   streamQueueLowBytes: 16 * 1024,
   streamQueueBytesMax: 32 * 1024 * 1024,
   connectionQueueBytesMax: 64 * 1024 * 1024,
-  resetBurst: 1000,
-  resetsPerSecond: 100,
+  resetBurst: 2000,
+  resetsPerSecond: 1000,
   controlBurst: 2000,
   controlPerSecond: 200,
   blockedRepliesMax: 2000,

@@ -124,14 +124,14 @@ class Http2Channel implements Channel {
 
   get state(): ChannelState {
     if (this.#closed) return 'closed';
-    if (this.#current !== null) return 'ready';
-    if (this.#dialling !== null) return 'connecting';
+    if (this.#current?.settled) return 'ready';
+    if (this.#current !== null || this.#dialling !== null) return 'connecting';
     return this.#retry === null ? 'idle' : 'failing';
   }
 
   open(head: RequestHead, end: boolean, receiver: ClientReceiver): ClientStream {
     const current = this.#current;
-    if (current !== null && this.#waiting.size === 0 && current.available > 0) return current.open(head, end, receiver);
+    if (current?.settled && this.#waiting.size === 0 && current.available > 0) return current.open(head, end, receiver);
     const stream = new DeferredStream(head, end, receiver, this.#room);
     const refusal = this.#refusal();
     if (refusal !== null) {
@@ -232,13 +232,13 @@ class Http2Channel implements Channel {
     });
     this.#connections.add(connection);
     this.#current = connection;
-    this.#admit();
   }
 
   /** Streams that waited, first come first served. */
   #admit(): void {
     const connection = this.#current;
-    if (connection === null) return;
+    // Not before its SETTINGS: only then it is known how many streams the server takes, and that it speaks HTTP/2 at all.
+    if (!connection?.settled) return;
     for (const stream of this.#waiting) {
       if (connection.available <= 0) return;
       this.#waiting.delete(stream);

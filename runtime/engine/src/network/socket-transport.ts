@@ -161,7 +161,7 @@ export class SocketTransport implements Transport {
     const { slab } = this;
     if (slab.end === 0 || this.#closed) return;
     const bytes = slab.end;
-    this.#socket.write(new Uint8Array(slab.buffer.buffer, slab.buffer.byteOffset, bytes), this.#onWritten);
+    this.#socket.write(slab.buffer.subarray(0, bytes), this.#onWritten);
     if (this.#socket.writableLength === 0) {
       slab.reset();
       return;

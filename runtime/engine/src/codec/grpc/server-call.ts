@@ -263,9 +263,20 @@ export class GrpcServerCall implements ServerCall, StreamReceiver, MessageSinkOf
   #await(result: PromiseLike<unknown>): void {
     this.#armDeadline();
     result.then(
-      (response) => this.#reply(response),
-      (error) => this.#handlerFailed(error),
+      (response) => this.#guard(() => this.#reply(response)),
+      (error) => this.#guard(() => this.#handlerFailed(error)),
     );
+  }
+
+  /** Outside the connection's own care: a mistake of ours must not become an unhandled rejection. */
+  #guard(finish: () => void): void {
+    try {
+      finish();
+    } catch (error) {
+      this.#route.service.log.error({ err: error, path: this.path }, 'a call could not be answered');
+      this.#stream.reset('internal');
+      this.#abandon(new GrpcStatusError(GrpcCode.INTERNAL, 'internal error'));
+    }
   }
 
   #callServerStream(): void {
@@ -303,11 +314,8 @@ export class GrpcServerCall implements ServerCall, StreamReceiver, MessageSinkOf
       return;
     }
     result.then(
-      (response) => {
-        if (replies) this.#reply(response);
-        else this.#finishOk();
-      },
-      (error) => this.#handlerFailed(error),
+      (response) => this.#guard(() => (replies ? this.#reply(response) : this.#finishOk())),
+      (error) => this.#guard(() => this.#handlerFailed(error)),
     );
   }
 

@@ -271,6 +271,7 @@ export abstract class Http2Connection implements TransportReceiver, FrameSink, S
     if (stream.closed) return;
     stream.closed = true;
     stream.localEnded = true;
+    if (stream.endSent && stream.remoteEnded) this.#resets.give();
     this.sender.forget(stream);
     this.#unpark(stream);
     this.streams.delete(stream.id);

@@ -51,11 +51,12 @@ export class HeaderAssembler {
     finish: (block: HeaderBlock) => void,
   ): HeaderBlock | string {
     const known = memo.get(buffer, start, end);
-    if (known !== undefined) return known;
+    // Another listener may allow more than this one.
+    if (known !== undefined && known.listBytes <= this.#limits.headerListBytesMax) return known;
     const block = this.decoder.decode(buffer, start, end, this.#limits.headerListBytesMax);
     if (block instanceof HpackProblem) return block.message;
     finish(block);
-    if (block.repeatable) memo.put(buffer, start, end, block);
+    if (block.repeatable && !block.tooLarge) memo.put(buffer, start, end, block);
     return block;
   }
 }
