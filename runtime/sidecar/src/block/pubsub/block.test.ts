@@ -194,6 +194,18 @@ describe('subscriptions of an app', () => {
     assert.equal(scene.clock.pending, 0, 'goes on trying what cannot work');
   });
 
+  it('that a scope denies begin when the component comes back without it', async () => {
+    const scene = new Scene({ metadata: { subscriptionScopes: 'app=other' } });
+    scene.app.auto = () => SUCCESS;
+    await scene.start({});
+    await scene.publish('denied');
+    const component = open(pubsubInMemory, 'bus', scene.clock);
+    scene.registry.declare({ kind: 'pubsub', name: 'bus', component, type: 'pubsub.test' });
+    await settle();
+    await scene.publish('allowed');
+    assert.deepEqual(scene.texts, ['allowed']);
+  });
+
   it('are asked for again until the app could answer', async () => {
     const scene = new Scene();
     scene.app.list = () => {

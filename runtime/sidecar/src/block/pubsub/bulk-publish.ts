@@ -52,7 +52,7 @@ export async function bulkPublish(input: BulkPublishInput, deps: PublishDeps): P
   const entry = findTarget(input, deps);
   const component = await entry.ready();
   const outgoing = prepare(component, input, deps);
-  requireScope(entry, input, deps);
+  requireScope(entry, component, input, deps);
 
   const { clock } = deps;
   const metrics = deps.metrics.egress(input.pubsubName, input.topic);

@@ -119,6 +119,22 @@ describe('publishing', () => {
     assert.equal(scene.published.length, 1);
   });
 
+  it('holds the scopes of a component from when it is ready, and those of its replacement', async () => {
+    const scene = new Scene();
+    const declare = (allowedTopics: string): void =>
+      scene.registry.declare({
+        kind: 'pubsub',
+        name: 'bus',
+        component: Promise.resolve(Object.create(scene.bus)),
+        metadata: { allowedTopics },
+      });
+    declare('a');
+    assert.equal((await errorOf(() => scene.publish('x', { topic: 'b' }))).code, 'PUBSUB_FORBIDDEN');
+    declare('b');
+    await scene.publish('x', { topic: 'b' });
+    assert.equal((await errorOf(() => scene.publish('x', { topic: 'a' }))).code, 'PUBSUB_FORBIDDEN');
+  });
+
   it('counts and times what it publishes', async () => {
     const scene = new Scene();
     await scene.publish('x');

@@ -78,7 +78,7 @@ function publishTo(component: PubSub, entry: PubSubEntry, input: PublishInput, d
         contentType: CLOUD_EVENT_CONTENT_TYPE,
         metadata: input.metadata,
       };
-  requireScope(entry, input, deps);
+  requireScope(entry, component, input, deps);
   return send(component, request, input, deps);
 }
 
@@ -122,9 +122,9 @@ export function withTrace(input: Pick<PublishInput, 'metadata' | 'context'>): Re
   };
 }
 
-export function requireScope(entry: PubSubEntry, input: Target, deps: PublishDeps): void {
+export function requireScope(entry: PubSubEntry, component: PubSub, input: Target, deps: PublishDeps): void {
   const { topic, pubsubName: name } = input;
-  if (deps.settings.of(entry).scopes.mayPublish(topic)) return;
+  if (deps.settings.of(entry, component).scopes.mayPublish(topic)) return;
   const { appId } = deps;
   const error = `topic ${topic} is not allowed for app id ${appId}`;
   throw pubSubError('PUBSUB_FORBIDDEN', { name, topic, appId }, { topic, error });
@@ -168,9 +168,10 @@ export async function publishDeadLetter(
   const context = internalContext();
   const target = { pubsubName, topic, metadata: message.metadata, context };
   const entry = findTarget(target, deps);
-  requireScope(entry, target, deps);
+  const component = await entry.ready();
+  requireScope(entry, component, target, deps);
   const { data, contentType, metadata } = message;
-  await send(await entry.ready(), { topic, data, contentType, metadata }, { ...target, data, contentType: '' }, deps);
+  await send(component, { topic, data, contentType, metadata }, { ...target, data, contentType: '' }, deps);
 }
 
 function internalContext(): CallContext {

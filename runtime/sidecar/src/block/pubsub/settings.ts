@@ -16,19 +16,23 @@ export interface PubSubSettings {
 }
 
 export interface PubSubSettingsSource {
-  of(entry: PubSubEntry): PubSubSettings;
+  /** `component` is the instance that `entry.ready()` gave: an entry knows its metadata only then, and outlives it. */
+  of(entry: PubSubEntry, component: PubSub): PubSubSettings;
 }
 
-/** Read once for each entry of the registry. */
+/** Read once for each instance. */
 export function createSettingsSource(app: {
   readonly appId: string;
   readonly namespace: string;
 }): PubSubSettingsSource {
-  const known = new WeakMap<PubSubEntry, PubSubSettings>();
+  const known = new WeakMap<PubSub, PubSubSettings>();
   return {
-    of: (entry) => {
-      let settings = known.get(entry);
-      if (settings === undefined) known.set(entry, (settings = read(entry, app)));
+    of: (entry, component) => {
+      let settings = known.get(component);
+      if (settings === undefined) {
+        settings = read(entry, app);
+        known.set(component, settings);
+      }
       return settings;
     },
   };

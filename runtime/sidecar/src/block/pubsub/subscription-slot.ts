@@ -42,7 +42,7 @@ export class SubscriptionSlot {
   #wanted: SubscriptionSpec | undefined;
   #open: OpenSubscription | undefined;
   /** The wanted spec that was refused: tried again only when it or the component changes. */
-  #refused: { readonly spec: SubscriptionSpec; readonly entry: PubSubEntry | undefined } | undefined;
+  #refused: { readonly spec: SubscriptionSpec; readonly component: PubSub } | undefined;
   #running: Promise<void> | undefined;
   #again = false;
   #failures = 0;
@@ -124,15 +124,15 @@ export class SubscriptionSlot {
       this.#retire(this.#clock.now() + CLOSE_GRACE_MS, false);
       return;
     }
-    if (this.#refused?.entry === entry && sameSpec(this.#refused.spec, spec)) return;
     const component = await entry.ready();
+    if (this.#refused?.component === component && sameSpec(this.#refused.spec, spec)) return;
     const open = this.#open;
     if (open?.component === component && sameSpec(open.spec, spec)) return;
     let opened: OpenSubscription;
     try {
       opened = await this.#subscribe(spec, entry, component);
     } catch (error) {
-      if (error instanceof SubscriptionRefused) this.#refused = { spec, entry };
+      if (error instanceof SubscriptionRefused) this.#refused = { spec, component };
       throw error;
     }
     if (this.#ended || this.#wanted === undefined) {
@@ -149,7 +149,7 @@ export class SubscriptionSlot {
 
   async #subscribe(spec: SubscriptionSpec, entry: PubSubEntry, component: PubSub): Promise<OpenSubscription> {
     const { deliveryPolicies } = this.#deps;
-    const settings = this.#deps.settings.of(entry);
+    const settings = this.#deps.settings.of(entry, component);
     if (!settings.scopes.maySubscribe(spec.topic)) {
       throw new SubscriptionRefused(
         `subscription to topic '${spec.topic}' on pubsub '${spec.pubsubName}' is not allowed`,
