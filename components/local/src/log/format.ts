@@ -1,7 +1,7 @@
 /**
  * The format of log and snapshot files (version 1, little-endian):
  *
- *   file    header (64 bytes), then batches
+ *   file    header (64 bytes, twice, since without it nothing can be read), then batches
  *   header  magic "OUTRIGLG", version u32, kind u32 (1 log, 2 snapshot), id u64, previous id u64, previous length u64,
  *           4 bytes 0, store id (8 bytes), 8 bytes 0, crc u32 of what precedes
  *   batch   magic u32, number u32 (1, 2, … in the file), length u32 of the records, crc u32 of what precedes and of its place; records
@@ -14,7 +14,8 @@ import { frameBytesMax } from '../limits.js';
 import { crc32 } from './crc32.js';
 
 export const formatVersion = 1;
-export const headerBytes = 64;
+const headerCopyBytes = 64;
+export const headerBytes = 128;
 export const batchHeadBytes = 16;
 export const recordHeadBytes = 8;
 /** One batch: the goal plus one record of the largest kind. */
@@ -35,7 +36,7 @@ export interface FileHeader {
 }
 
 export function encodeHeader(header: FileHeader): Buffer {
-  const buffer = Buffer.alloc(headerBytes);
+  const buffer = Buffer.alloc(headerCopyBytes);
   fileMagic.copy(buffer, 0);
   buffer.writeUInt32LE(formatVersion, 8);
   buffer.writeUInt32LE(header.kind === 'log' ? 1 : 2, 12);
@@ -44,12 +45,16 @@ export function encodeHeader(header: FileHeader): Buffer {
   buffer.writeBigUInt64LE(BigInt(header.previousLength), 32);
   Buffer.from(header.storeId, 'hex').copy(buffer, 44, 0, 8);
   buffer.writeUInt32LE(crc32(buffer.subarray(0, 60)), 60);
-  return buffer;
+  return Buffer.concat([buffer, buffer]);
 }
 
 /** undefined: damaged or not ours. A file of another version is told apart, so that it is refused and not overwritten. */
 export function decodeHeader(buffer: Buffer): FileHeader | 'other-version' | undefined {
-  if (buffer.length < headerBytes || !buffer.subarray(0, 8).equals(fileMagic)) return undefined;
+  return decodeCopy(buffer.subarray(0, headerCopyBytes)) ?? decodeCopy(buffer.subarray(headerCopyBytes, headerBytes));
+}
+
+function decodeCopy(buffer: Buffer): FileHeader | 'other-version' | undefined {
+  if (buffer.length < headerCopyBytes || !buffer.subarray(0, 8).equals(fileMagic)) return undefined;
   if (buffer.readUInt32LE(60) !== crc32(buffer.subarray(0, 60))) return undefined;
   if (buffer.readUInt32LE(8) !== formatVersion) return 'other-version';
   return {
