@@ -3,36 +3,35 @@
  * `dapr_component_<block>_count` and `dapr_component_<block>_latencies` in milliseconds, by app, component, namespace,
  * operation and success. Dapr leaves latencies under 1 ms out; here every call is in the histogram.
  */
-import type { CounterSeries, Family, HistogramSeries, MetricsRegistry } from '../telemetry/metrics.js';
+import type { CounterSeries, HistogramSeries, MetricsRegistry } from '../telemetry/metrics.js';
 
 const LABELS: readonly string[] = ['app_id', 'component', 'namespace', 'operation', 'success'];
 
-/** One operation of one component, bound once. */
-export class OperationMeter {
-  readonly #okCount: CounterSeries;
-  readonly #okMs: HistogramSeries;
-  readonly #failedCount: CounterSeries;
-  readonly #failedMs: HistogramSeries;
+interface OutcomeSeries {
+  readonly count: CounterSeries;
+  readonly latencyMs: HistogramSeries;
+}
 
-  constructor(
-    counts: Family<CounterSeries>,
-    latencies: Family<HistogramSeries>,
-    labels: readonly [appId: string, component: string, namespace: string, operation: string],
-  ) {
-    this.#okCount = counts.with(...labels, 'true');
-    this.#okMs = latencies.with(...labels, 'true');
-    this.#failedCount = counts.with(...labels, 'false');
-    this.#failedMs = latencies.with(...labels, 'false');
+/** One operation of one component; each outcome is bound when it first happens, and once. */
+export class OperationMeter {
+  readonly #bind: (success: 'true' | 'false') => OutcomeSeries;
+  #succeeded: OutcomeSeries | undefined;
+  #failed: OutcomeSeries | undefined;
+
+  constructor(bind: (success: 'true' | 'false') => OutcomeSeries) {
+    this.#bind = bind;
   }
 
   succeeded(elapsedMs: number): void {
-    this.#okCount.add(1);
-    this.#okMs.observe(elapsedMs);
+    this.#succeeded ??= this.#bind('true');
+    this.#succeeded.count.add(1);
+    this.#succeeded.latencyMs.observe(elapsedMs);
   }
 
   failed(elapsedMs: number): void {
-    this.#failedCount.add(1);
-    this.#failedMs.observe(elapsedMs);
+    this.#failed ??= this.#bind('false');
+    this.#failed.count.add(1);
+    this.#failed.latencyMs.observe(elapsedMs);
   }
 }
 
@@ -56,6 +55,9 @@ export function createComponentMeters(
   );
   return {
     of: (component, operation) =>
-      new OperationMeter(counts, latencies, [deps.appId, component, deps.namespace, operation]),
+      new OperationMeter((success) => {
+        const labels = [deps.appId, component, deps.namespace, operation, success];
+        return { count: counts.with(...labels), latencyMs: latencies.with(...labels) };
+      }),
   };
 }
