@@ -12,8 +12,10 @@ import { GrpcStatusError } from '../codec/grpc/status.js';
 import { HeaderList } from '../codec/http/headers.js';
 import type { ClientReceiver, HttpHandler } from '../codec/http/stream.js';
 import { Http2ServerConnection } from '../codec/http2/server-connection.js';
+import { TestAuthority } from '../network/certificates.test.support.js';
 import { type ListenAddress, type Listener, listen } from '../network/listener.js';
 import { createMemoryPair, type MemoryPair } from '../network/memory-transport.js';
+import { createTlsServer } from '../network/tls.js';
 import type { Transport } from '../network/transport.js';
 import { type Channel, type ChannelOptions, createChannel, parseTarget } from './channel.js';
 
@@ -345,6 +347,31 @@ describe('a channel over real sockets', () => {
       message: `cannot connect to 127.0.0.1:${port}: ECONNREFUSED`,
     });
     await channel.close();
+  });
+});
+
+describe('a channel over TLS', () => {
+  it('verifies the server, speaks h2, and carries large messages both ways', async () => {
+    const authority = new TestAuthority();
+    const server = backend(undefined);
+    const tls = createTlsServer({ ...authority.issue('localhost', 'DNS:localhost', 'IP:127.0.0.1') });
+    const listener = await listen({ host: '127.0.0.1', port: 0 }, (transport) => server.accept(transport), {
+      acceptor: tls.acceptor,
+    });
+    const target = `127.0.0.1:${listener.address.port}`;
+    const channel = createChannel({ target, tls: { ca: authority.ca } });
+    const large = 'x'.repeat(3 * 1024 * 1024);
+    const answers = await Promise.all([1, 2, 3].map((i) => channel.unary(echo, `${i}${large}`)));
+    assert.deepEqual(
+      answers.map((answer) => answer.length),
+      [1, 2, 3].map(() => large.length + 6),
+    );
+    const distrustful = createChannel({ target, tls: {} });
+    await assert.rejects(distrustful.unary(echo, ''), { code: 14, unprocessed: true });
+    await Promise.all([channel.close(), distrustful.close()]);
+    for (const transport of listener.connections) transport.destroy();
+    await listener.close();
+    authority.remove();
   });
 });
 
