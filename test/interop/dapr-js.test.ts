@@ -3,7 +3,9 @@ import { repositoryRoot } from '../harness/sidecar.js';
 import { describeSdk } from './matrix.js';
 import { startScenario } from './scenario.js';
 
-const driver = join(repositoryRoot, 'test', 'interop', 'dapr-js', 'driver.mjs');
+const folder = join(repositoryRoot, 'test', 'interop', 'dapr-js');
+const driver = join(folder, 'driver.mjs');
+const server = join(folder, 'server.mjs');
 
 /** Asked of the client over both of its transports. */
 const both: readonly string[] = [
@@ -37,3 +39,28 @@ describeSdk({
   part: async () => ({ value: driver }),
   start: (file) => startScenario({ appId: 'dapr-js', appProtocol: 'http', command: [process.execPath, file] }),
 });
+
+for (const protocol of ['http', 'grpc'] as const) {
+  describeSdk({
+    sdk: `npm @dapr/dapr, server over ${protocol}`,
+    cases: [
+      'pubsub/publish and receive',
+      'pubsub/text is received as text',
+      'pubsub/retry is redelivered',
+      'pubsub/dropped events go to the dead letter topic',
+      'pubsub/bulk publish',
+      'pubsub/missing component',
+      'invoke/own app through its sidecar',
+      'invoke/through two sidecars',
+      'invoke/unknown app fails',
+    ],
+    part: async () => ({ value: server }),
+    start: (file) =>
+      startScenario({
+        appId: `dapr-js-${protocol}`,
+        appProtocol: protocol,
+        command: [process.execPath, file],
+        env: { PROTOCOL: protocol },
+      }),
+  });
+}
