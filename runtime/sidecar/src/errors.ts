@@ -15,12 +15,6 @@ export const SIDECAR_ERRORS = {
     hint: 'send less, or raise max-body-size',
     dapr: { code: 'ERR_BODY_READ', category: 'common' },
   },
-  API_BODY_INTERRUPTED: {
-    grpc: 'CANCELLED',
-    http: 400,
-    text: 'failed to read request body: {error}',
-    dapr: { code: 'ERR_BODY_READ', category: 'common' },
-  },
   API_HOST_REFUSED: {
     grpc: 'PERMISSION_DENIED',
     http: 403,
@@ -425,18 +419,21 @@ export const SIDECAR_ERRORS = {
     http: 400,
     text: 'failed deleting state in state store {name}: {error}',
     dapr: { code: 'ERR_STATE_BULK_DELETE', category: 'state', grpcApi: { reason: 'ERR_STATE_BULK_DELETE' } },
+    layotto: { grpc: 'UNKNOWN', text: '{error}' },
   },
   STATE_BULK_DELETE_ETAG_MISMATCH: {
     grpc: 'ABORTED',
     http: 409,
     text: 'failed deleting state in state store {name}: {error}',
     dapr: { code: 'ERR_STATE_BULK_DELETE', category: 'state', grpcApi: { reason: 'ERR_STATE_BULK_DELETE' } },
+    layotto: { grpc: 'UNKNOWN', text: '{error}' },
   },
   STATE_BULK_DELETE_FAILED: {
     grpc: 'INTERNAL',
     http: 500,
     text: 'failed deleting state in state store {name}: {error}',
     dapr: { code: 'ERR_STATE_BULK_DELETE', category: 'state', grpcApi: { reason: 'ERR_STATE_BULK_DELETE' } },
+    layotto: { grpc: 'UNKNOWN', text: '{error}' },
   },
   STATE_BULK_GET_FAILED: {
     grpc: 'UNKNOWN',
@@ -496,6 +493,7 @@ export const SIDECAR_ERRORS = {
       category: 'state',
       httpApi: { text: "api error: code = InvalidArgument desc = input key/keyPrefix '{key}' can't contain '||'" },
     },
+    layotto: { grpc: 'UNKNOWN' },
   },
   STATE_OPERATION_UNKNOWN: {
     grpc: 'UNIMPLEMENTED',

@@ -61,7 +61,7 @@ const server = new DaprServer({
 });
 const take = (topic) => (data, headers) => note(topic, data, headers);
 await server.pubsub.subscribe(PUBSUB, 'plain', take('plain'));
-await server.pubsub.subscribe(PUBSUB, 'raw', take('raw'), undefined, { rawPayload: 'true' });
+await server.pubsub.subscribe(PUBSUB, 'raw', take('raw'), undefined, { rawPayload: true });
 await server.pubsub.subscribe(PUBSUB, 'again', (data) => {
   note('again', data);
   return seen.get('again').length < 3 ? DaprPubSubStatusEnum.RETRY : DaprPubSubStatusEnum.SUCCESS;

@@ -108,6 +108,17 @@ export class Exchange {
     this.finish(status, text.length);
   }
 
+  /** The answer itself could not be sent as it was made. */
+  abandon(error: unknown): void {
+    if (!this.stream.responded) {
+      this.replyError(error);
+      return;
+    }
+    this.#services.log.error({ err: error, path: this.path }, 'an answer broke off by a fault of the sidecar');
+    this.stream.reset('internal');
+    this.finish(500, 0);
+  }
+
   /** Counts and logs, once: a caller that leaves after its answer is no second end. */
   finish(status: number, responseBytes: number): void {
     if (this.#finished) return;

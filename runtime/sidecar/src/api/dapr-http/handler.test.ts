@@ -148,6 +148,16 @@ describe('HTTP API', () => {
     ]);
   });
 
+  it('answers with an error of its own when an answer cannot be sent', async () => {
+    const cyclic: Record<string, unknown> = {};
+    cyclic['self'] = cyclic;
+    for (const reply of [{ status: 200, body: cyclic }, Promise.resolve({ status: 200, body: cyclic })]) {
+      const { status, json } = await setup({}, () => reply).ask({ path: '/v1.0/state/s/k' });
+      assert.equal(status, 500);
+      assert.equal((json() as { errorCode: string }).errorCode, 'ERR_INTERNAL');
+    }
+  });
+
   it('answers nothing to a caller that left, and tells the handler', async () => {
     let signal: AbortSignal | undefined;
     let release = (_reply: HttpReply): void => {};

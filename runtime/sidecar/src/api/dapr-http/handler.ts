@@ -144,12 +144,16 @@ class DaprHttpServer {
 
 /** Runs the handler of a route whose body is at hand. */
 function run(route: BufferedRoute, call: RouteCall, exchange: Exchange): void {
-  const answered = (answer: HttpReply): void => {
-    if (!call.closed) exchange.reply(answer);
+  const send = (reply: () => void): void => {
+    if (call.closed) return;
+    try {
+      reply();
+    } catch (error) {
+      exchange.abandon(error);
+    }
   };
-  const failed = (error: unknown): void => {
-    if (!call.closed) exchange.replyError(error);
-  };
+  const answered = (answer: HttpReply): void => send(() => exchange.reply(answer));
+  const failed = (error: unknown): void => send(() => exchange.replyError(error));
   let answer: HttpReply | Promise<HttpReply>;
   try {
     answer = route.handle(call);
@@ -157,7 +161,7 @@ function run(route: BufferedRoute, call: RouteCall, exchange: Exchange): void {
     failed(error);
     return;
   }
-  if (answer instanceof Promise) answer.then(answered).catch(failed);
+  if (answer instanceof Promise) answer.then(answered, failed);
   else answered(answer);
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type ClientReceiver, type ClientStream, HeaderList, type RequestHead } from '@outrigger/engine';
+import type { InvokeRequest } from '@outrigger/proto/dapr/common/v1';
 import type { AppChannel } from '../../app/channel.js';
 import { exchange, type TestRequest } from '../testing/http-exchange.js';
 import { createTestSurfaces } from '../testing/surfaces.js';
@@ -328,6 +329,30 @@ describe('Dapr HTTP: configuration', () => {
     await until(2);
     const second = calls[1]?.body as { items: { a: { value: string } } } | undefined;
     assert.equal(second?.items.a.value, '2');
+  });
+
+  it('calls OnInvoke of an app that speaks gRPC', async () => {
+    const requests: InvokeRequest[] = [];
+    let heard = (): void => {};
+    const hearing = new Promise<void>((resolve) => {
+      heard = resolve;
+    });
+    const unary = async (_: unknown, request: InvokeRequest): Promise<object> => {
+      requests.push(request);
+      heard();
+      return {};
+    };
+    const app = Object.defineProperty(testApp().app, 'grpc', { value: { unary } });
+    const { ask, configStore } = setup(app);
+    await ask({ path: `${path}/subscribe` });
+    await configStore.save?.({ metadata: {} }, [{ key: 'a', value: '1' }]);
+    await hearing;
+    assert.equal(requests[0]?.method, 'configuration/config/a');
+    assert.equal(requests[0]?.contentType, 'application/json');
+    const { items } = JSON.parse(Buffer.from(requests[0]?.data?.value ?? '').toString()) as {
+      items: { a: { value: string } };
+    };
+    assert.equal(items.a.value, '1');
   });
 
   it('needs an app', async () => {
