@@ -240,7 +240,15 @@ describe('HTTP API', () => {
       const { status, json } = await setup().ask({ path, authority: 'evil.example:3500' });
       assert.equal(status, 403);
       assert.equal((json() as { errorCode: string }).errorCode, 'ERR_HOST_REFUSED');
-      for (const authority of ['127.0.0.1:3500', '[::1]:3500', 'app.localhost', 'LOCALHOST', '']) {
+      for (const authority of [
+        '127.0.0.1:3500',
+        '[::1]:3500',
+        'app.localhost',
+        'LOCALHOST',
+        '',
+        'sidecar:3500',
+        'host.docker.internal:3500',
+      ]) {
         assert.equal(await statusOf({ authority }), 200, authority);
       }
       assert.equal(await statusOf({ authority: 'sidecar:3500', local: '172.17.0.2' }), 200);

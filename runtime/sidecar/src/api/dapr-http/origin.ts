@@ -45,10 +45,13 @@ export function hostName(authority: string): string {
   return (colon < 0 ? authority : authority.slice(0, colon)).toLowerCase();
 }
 
-/** Names that no DNS answer of an attacker can point here: addresses, and localhost, which resolvers keep to themselves. */
+/**
+ * Names that no DNS answer of an attacker can point here: addresses, localhost, names without a dot and names under
+ * `.internal`, which public DNS does not answer (containers call their host by `host.docker.internal`).
+ */
 function isSafeHost(name: string): boolean {
-  if (name === '' || name === 'localhost' || name.endsWith('.localhost')) return true;
-  return name.startsWith('[') || /^\d{1,3}(\.\d{1,3}){3}$/.test(name);
+  if (name.startsWith('[') || !name.includes('.')) return true;
+  return name.endsWith('.localhost') || name.endsWith('.internal') || /^\d{1,3}(\.\d{1,3}){3}$/.test(name);
 }
 
 function isLoopback(address: string): boolean {

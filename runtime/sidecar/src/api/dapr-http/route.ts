@@ -44,7 +44,7 @@ export type BufferedRoute = RouteBase & {
   handle(call: HttpCall): MaybePromise<HttpReply>;
 };
 
-/** Owns the stream and answers on it itself. */
+/** Owns the stream and answers on it itself; that the caller left it hears from the stream, not from the context's signal. */
 export type StreamRoute = RouteBase & { readonly body: 'stream'; handle(call: HttpCall): void };
 
 export type HttpRoute = BufferedRoute | StreamRoute;
