@@ -35,7 +35,7 @@ export type ElectionResult =
 const roundsMax = 1000;
 const backlog = 511;
 
-type Probe = { readonly socket: Socket } | 'over' | 'absent';
+type Probe = { readonly socket: Socket } | 'over' | 'absent' | 'again';
 
 /** Connects, or tells a socket that nobody listens on from a name that is not there. Rejects when neither can be told. */
 function probe(path: string): Promise<Probe> {
@@ -45,6 +45,8 @@ function probe(path: string): Promise<Probe> {
       socket.destroy();
       if (error.code === 'ECONNREFUSED') resolve('over');
       else if (error.code === 'ENOENT') resolve('absent');
+      // Its process is ending right now, or has more callers than it can take: not over yet, or not at all.
+      else if (error.code === 'ECONNRESET' || error.code === 'EAGAIN') resolve('again');
       else reject(error);
     };
     socket.once('error', onError);
@@ -75,11 +77,12 @@ function listen(path: string, onConnection: (socket: Socket) => void): Promise<S
 
 /**
  * Finds the owner or becomes it. Connections that come in before the caller is ready are handed to `onConnection`, paused.
- * Rejects when the directory cannot be used.
+ * Rejects when the directory cannot be used. `beforeLink` is for tests: time passes between steps 2 and 3.
  */
 export async function elect(
   directory: SharedDirectory,
   onConnection: (socket: Socket) => void,
+  beforeLink: (generation: number) => Promise<void> = async () => {},
 ): Promise<ElectionResult> {
   for (let round = 0; round < roundsMax; round++) {
     const known = await readGeneration(directory);
@@ -87,9 +90,15 @@ export async function elect(
     let found = await probeOwner(directory, next);
     // Nobody is left of an earlier generation when its name is gone: it was cleaned up, or there was none yet.
     while (found === 'over' || (found === 'absent' && next === known)) found = await probeOwner(directory, ++next);
+    if (found === 'again') {
+      await new Promise((resolve) => setImmediate(resolve));
+      continue;
+    }
     if (found !== 'absent') return { role: 'participant', generation: next, socket: found.socket };
     const beyond = await ownerBeyond(directory, next);
+    if (beyond === 'again') continue;
     if (beyond !== undefined) return { role: 'participant', ...beyond };
+    await beforeLink(next);
     const server = await take(directory, next, onConnection);
     if (server !== undefined) return { role: 'owner', generation: next, server };
   }
@@ -99,11 +108,12 @@ export async function elect(
 async function ownerBeyond(
   directory: SharedDirectory,
   next: number,
-): Promise<{ generation: number; socket: Socket } | undefined> {
+): Promise<{ generation: number; socket: Socket } | 'again' | undefined> {
   for (const generation of await numbered(directory, 'owner')) {
     if (generation <= next) continue;
     const found = await probeOwner(directory, generation);
     if (typeof found === 'object') return { generation, socket: found.socket };
+    if (found === 'again') return 'again';
   }
   return undefined;
 }

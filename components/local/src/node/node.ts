@@ -180,6 +180,11 @@ export class LocalNode {
     return { ok: false, reason: this.#lastFailure?.message ?? `${this.#config.directory} has no owner at the moment` };
   }
 
+  /** For tests: as if the connection had broken, with the owner alive. */
+  breakConnection(): void {
+    if (this.#role.name === 'participant') this.#role.connection.close();
+  }
+
   /** Writes what is in hand, lets the next owner take over, and closes. What has no answer fails as `closed`. */
   async close(): Promise<void> {
     this.#isClosed = true;
