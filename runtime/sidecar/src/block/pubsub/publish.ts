@@ -139,15 +139,19 @@ function send(component: PubSub, request: PublishRequest, input: PublishInput, d
     metrics.event(false, clock.now() - started);
     throw publishFailed(input, error);
   };
-  const call = (): MaybePromise<void> => component.publish(request);
-  const policy = deps.policies.outbound('pubsub', input.pubsubName);
   try {
-    const sent = policy === undefined ? call() : policy.run(input.context, call);
+    const sent = underPolicy(component, request, input, deps);
     if (sent instanceof Promise) return sent.then(() => metrics.event(true, clock.now() - started), failed);
     metrics.event(true, clock.now() - started);
   } catch (error) {
     return failed(error);
   }
+}
+
+function underPolicy(component: PubSub, request: PublishRequest, to: Target, deps: PublishDeps): MaybePromise<void> {
+  const call = (): MaybePromise<void> => component.publish(request);
+  const policy = deps.policies.outbound('pubsub', to.pubsubName);
+  return policy === undefined ? call() : policy.run(to.context, call);
 }
 
 export function publishFailed(input: Pick<PublishInput, 'pubsubName' | 'topic'>, cause: unknown): OutriggerError {
@@ -158,7 +162,10 @@ export function publishFailed(input: Pick<PublishInput, 'pubsubName' | 'topic'>,
   });
 }
 
-/** Publishes a message as it came to the dead letter topic, under this app's scopes and the outbound policy. */
+/**
+ * Publishes a message as it came to the dead letter topic, under this app's scopes and the outbound policy. The app has
+ * published nothing: it is not counted.
+ */
 export async function publishDeadLetter(
   pubsubName: string,
   topic: string,
@@ -171,7 +178,7 @@ export async function publishDeadLetter(
   const component = await entry.ready();
   requireScope(entry, component, target, deps);
   const { data, contentType, metadata } = message;
-  await send(component, { topic, data, contentType, metadata }, { ...target, data, contentType: '' }, deps);
+  await underPolicy(component, { topic, data, contentType, metadata }, target, deps);
 }
 
 function internalContext(): CallContext {
