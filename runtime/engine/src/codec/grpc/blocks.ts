@@ -2,8 +2,10 @@
 import type { Logger } from '../../base/log.js';
 import { ScratchSlab } from '../../network/slab.js';
 import type { Slab } from '../../network/transport.js';
+import { HeaderList } from '../http/headers.js';
+import type { HeaderBlock } from '../http2/header-block.js';
 import { encodeField, encodeStatus, FieldError } from '../http2/hpack-encoder.js';
-import type { Metadata } from './metadata.js';
+import { Metadata } from './metadata.js';
 
 function blockOf(encode: (slab: Slab) => void): Uint8Array {
   const slab = new ScratchSlab(256);
@@ -62,4 +64,15 @@ export function encodeMetadata(slab: Slab, metadata: Metadata, log: Logger): voi
       log.warn({ err: error }, 'a metadata field was left out');
     }
   }
+}
+
+/** What the application may see: not the fields that only concern the protocol. */
+export function applicationMetadata(block: HeaderBlock): Metadata {
+  const flat: string[] = [];
+  const { fields } = block;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (!isReserved(name) || name === 'user-agent' || name === 'content-type') flat.push(name, fields[i + 1] as string);
+  }
+  return new Metadata(new HeaderList(flat));
 }

@@ -6,16 +6,15 @@ import { HeaderList } from '../http/headers.js';
 import type { ClientReceiver, ClientStream, ResponseHead, StreamReset } from '../http/stream.js';
 import { isReserved } from './blocks.js';
 import type { ClientContext } from './client.js';
-import { COMPRESS_BYTES_MIN, deflate, inflate } from './compression.js';
-import { MessageAssembler, type MessageSinkOf, PartialBudget } from './message-assembler.js';
+import { COMPRESS_BYTES_MIN, deflate, inflateMessage } from './compression.js';
+import { MessageAssembler, type MessageSinkOf, PartialBudget, PREFIX_BYTES, writePrefix } from './message-assembler.js';
 import { MessageQueue } from './message-queue.js';
 import { Metadata } from './metadata.js';
 import type { CallOptions, ClientCall, MethodInfo } from './method.js';
 import { decodeMessage } from './percent.js';
 import { GrpcStatusError } from './status.js';
+import { codeOfHttp, codeOfReset, codeOfStatus } from './status-mapping.js';
 import { formatTimeout } from './timeout.js';
-
-const PREFIX_BYTES = 5;
 
 /** A request is encoded here and copied to its stream in the same breath, so one serves the thread. */
 const scratch: ScratchSlab = new ScratchSlab();
@@ -304,28 +303,15 @@ export class GrpcClientCall<I, O> implements ClientCall<I, O>, ClientReceiver, M
       length = compressed.length;
       flag = 1;
     }
-    buffer[0] = flag;
-    buffer[1] = length >>> 24;
-    buffer[2] = length >>> 16;
-    buffer[3] = length >>> 8;
-    buffer[4] = length;
+    writePrefix(buffer, 0, flag, length);
     return stream.write(buffer, 0, PREFIX_BYTES + length);
   }
 
   #inflate(buffer: Buffer, start: number, end: number, flag: number): Buffer | null {
-    if (flag !== 1 || this.#encoding !== 'gzip') {
-      const message = 'a message is flagged as compressed, and grpc-encoding names no compression we know';
-      this.#giveUp(new GrpcStatusError(GrpcCode.INTERNAL, message));
-      return null;
-    }
-    const inflated = inflate(buffer.subarray(start, end), this.#context.limits.messageBytesMax);
-    if (inflated === null) {
-      this.#giveUp(new GrpcStatusError(GrpcCode.INTERNAL, 'a message is not valid gzip'));
-      return null;
-    }
-    if ('bytes' in inflated) return inflated.bytes;
-    const message = `received message of ${end - start} bytes decompresses to more than ${inflated.limit} bytes`;
-    this.#giveUp(new GrpcStatusError(GrpcCode.RESOURCE_EXHAUSTED, message));
+    const { limits, messageBytesSetting } = this.#context;
+    const plain = inflateMessage(buffer, start, end, flag, this.#encoding, limits.messageBytesMax, messageBytesSetting);
+    if (Buffer.isBuffer(plain)) return plain;
+    this.#giveUp(new GrpcStatusError(plain.code, plain.message));
     return null;
   }
 
@@ -389,48 +375,4 @@ function rejected(message: string): Promise<void> {
   const promise = Promise.reject(new GrpcStatusError(GrpcCode.CANCELLED, message));
   promise.catch(() => {});
   return promise;
-}
-
-function codeOfStatus(status: string): GrpcCode {
-  const code = /^\d{1,2}$/.test(status) ? Number(status) : GrpcCode.UNKNOWN;
-  return (code <= 16 ? code : GrpcCode.UNKNOWN) as GrpcCode;
-}
-
-/** https://grpc.github.io/grpc/core/md_doc_http-grpc-status-mapping.html */
-function codeOfHttp(status: number): GrpcCode {
-  switch (status) {
-    case 400:
-      return GrpcCode.INTERNAL;
-    case 401:
-      return GrpcCode.UNAUTHENTICATED;
-    case 403:
-      return GrpcCode.PERMISSION_DENIED;
-    case 404:
-      return GrpcCode.UNIMPLEMENTED;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return GrpcCode.UNAVAILABLE;
-    default:
-      return GrpcCode.UNKNOWN;
-  }
-}
-
-/** "Errors" of gRPC over HTTP/2; a lost connection is UNAVAILABLE. */
-function codeOfReset(reset: StreamReset): GrpcCode {
-  switch (reset.reason) {
-    case 'cancel':
-      return GrpcCode.CANCELLED;
-    case 'refused':
-    case 'connect':
-    case 'connection-lost':
-      return GrpcCode.UNAVAILABLE;
-    case 'too-large':
-      return GrpcCode.RESOURCE_EXHAUSTED;
-    case 'timeout':
-      return GrpcCode.DEADLINE_EXCEEDED;
-    default:
-      return GrpcCode.INTERNAL;
-  }
 }

@@ -23,7 +23,8 @@ export class PartialBudget {
   }
 }
 
-const PREFIX_BYTES = 5;
+/** Flag and length in front of every message. */
+export const PREFIX_BYTES = 5;
 const FIRST_BYTES = 4096;
 
 export class MessageAssembler {
@@ -155,4 +156,12 @@ function prefixLength(buffer: Buffer, at: number): number {
       (buffer[at + 4] as number)) >>>
     0
   );
+}
+
+export function writePrefix(buffer: Buffer, at: number, flag: number, length: number): void {
+  buffer[at] = flag;
+  buffer[at + 1] = length >>> 24;
+  buffer[at + 2] = length >>> 16;
+  buffer[at + 3] = length >>> 8;
+  buffer[at + 4] = length;
 }

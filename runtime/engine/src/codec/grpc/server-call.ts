@@ -4,26 +4,22 @@
  */
 import type { Timer } from '../../base/clock.js';
 import { GrpcCode } from '../../base/error.js';
-import type { Logger } from '../../base/log.js';
 import type { PeerAddress, TlsInfo } from '../../network/transport.js';
-import { HeaderList } from '../http/headers.js';
 import type { StreamReceiver, StreamReset } from '../http/stream.js';
 import type { HeaderBlock } from '../http2/header-block.js';
 import { encodeField } from '../http2/hpack-encoder.js';
 import type { Http2ServerStream } from '../http2/server-stream.js';
-import { encodeMetadata, isReserved, responseHead, responseHeadGzip, trailersOk } from './blocks.js';
-import { acceptsGzip, COMPRESS_BYTES_MIN, deflate, inflate } from './compression.js';
-import { MessageAssembler, type MessageSinkOf } from './message-assembler.js';
+import { applicationMetadata, encodeMetadata, responseHead, responseHeadGzip, trailersOk } from './blocks.js';
+import { acceptsGzip, COMPRESS_BYTES_MIN, deflate, inflateMessage } from './compression.js';
+import { sendFailure } from './failure.js';
+import { MessageAssembler, type MessageSinkOf, PREFIX_BYTES, writePrefix } from './message-assembler.js';
 import { MessageQueue } from './message-queue.js';
 import { Metadata } from './metadata.js';
 import type { MessageSink, ServerCall } from './method.js';
-import { encodeMessage } from './percent.js';
 import type { GrpcRoute } from './service.js';
 import { GrpcStatusError } from './status.js';
 import { parseTimeout } from './timeout.js';
 import type { GrpcFailure } from './to-status.js';
-
-const PREFIX_BYTES = 5;
 
 export class GrpcServerCall implements ServerCall, StreamReceiver, MessageSinkOf, MessageSink<unknown> {
   readonly path: string;
@@ -223,22 +219,11 @@ export class GrpcServerCall implements ServerCall, StreamReceiver, MessageSinkOf
   }
 
   #inflate(buffer: Buffer, start: number, end: number, flag: number): Buffer | null {
-    if (flag !== 1 || this.#block.grpcEncoding !== 'gzip') {
-      this.#fail(GrpcCode.INTERNAL, 'a message is flagged as compressed, and grpc-encoding names no compression');
-      return null;
-    }
     const { limits, messageBytesSetting } = this.#route.service;
-    const inflated = inflate(buffer.subarray(start, end), limits.messageBytesMax);
-    if (inflated === null) {
-      this.#fail(GrpcCode.INTERNAL, 'a message is not valid gzip');
-      return null;
-    }
-    if ('bytes' in inflated) return inflated.bytes;
-    const message =
-      inflated.limit === limits.messageBytesMax
-        ? `received message of more than ${inflated.limit} bytes after decompression exceeds the limit of ${inflated.limit} bytes (${messageBytesSetting})`
-        : `received message of ${end - start} bytes decompresses to more than ${inflated.limit} bytes`;
-    this.#fail(GrpcCode.RESOURCE_EXHAUSTED, message);
+    const { grpcEncoding } = this.#block;
+    const plain = inflateMessage(buffer, start, end, flag, grpcEncoding, limits.messageBytesMax, messageBytesSetting);
+    if (Buffer.isBuffer(plain)) return plain;
+    this.#fail(plain.code, plain.message);
     return null;
   }
 
@@ -413,18 +398,12 @@ export class GrpcServerCall implements ServerCall, StreamReceiver, MessageSinkOf
       this.#failTooLarge('response', length, service.limits.messageBytesMax, service.messageBytesSetting);
       return undefined;
     }
-    const { buffer } = slab;
-    buffer[at] = 0;
-    buffer[at + 1] = length >>> 24;
-    buffer[at + 2] = length >>> 16;
-    buffer[at + 3] = length >>> 8;
-    buffer[at + 4] = length;
+    writePrefix(slab.buffer, at, 0, length);
     if (this.#compress && length >= COMPRESS_BYTES_MIN) {
-      const compressed = deflate(buffer.subarray(at + PREFIX_BYTES, slab.end));
+      const compressed = deflate(slab.buffer.subarray(at + PREFIX_BYTES, slab.end));
       slab.end = at;
       slab.ensure(PREFIX_BYTES + compressed.length);
-      slab.buffer[at] = 1;
-      slab.buffer.writeUInt32BE(compressed.length, at + 1);
+      writePrefix(slab.buffer, at, 1, compressed.length);
       compressed.copy(slab.buffer, at + PREFIX_BYTES);
       slab.end = at + PREFIX_BYTES + compressed.length;
     }
@@ -506,59 +485,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** What the application may see: not the fields that only concern the protocol. */
-function applicationMetadata(block: HeaderBlock): Metadata {
-  const flat: string[] = [];
-  const { fields } = block;
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] as string;
-    if (!isReserved(name) || name === 'user-agent' || name === 'content-type') flat.push(name, fields[i + 1] as string);
-  }
-  return new Metadata(new HeaderList(flat));
-}
-
-/** Trailers, or trailers alone when no head was sent. */
-function sendFailure(
-  stream: Http2ServerStream,
-  code: number,
-  message: string,
-  details: Uint8Array | undefined,
-  trailers: Metadata | null,
-  messageBytesMax: number,
-  log: Logger,
-): void {
-  if (stream.closed || stream.localEnded) return;
-  const { connection } = stream;
-  const { sender } = connection;
-  stream.localEnded = true;
-  const slab = sender.beginHeaders(stream);
-  if (!stream.responded) {
-    stream.responded = true;
-    slab.ensure(responseHead.length);
-    slab.buffer.set(responseHead, slab.end);
-    slab.end += responseHead.length;
-  }
-  encodeField(slab, 'grpc-status', String(code));
-  // A peer that takes small header lists must still learn the status.
-  const room = Math.min(messageBytesMax, connection.peerHeaderListBytesMax / 2);
-  const encoded = encodeMessage(message);
-  if (encoded !== '') encodeField(slab, 'grpc-message', encoded.length <= room ? encoded : cutEncoded(encoded, room));
-  if (details !== undefined) {
-    const text = Buffer.from(details.buffer, details.byteOffset, details.length).toString('base64').replace(/=+$/, '');
-    if (text.length <= room) encodeField(slab, 'grpc-status-details-bin', text);
-  }
-  if (trailers !== null) encodeMetadata(slab, trailers, log);
-  sender.endHeaders(stream, true);
-}
-
-/** Cuts between two encoded characters, never inside `%E2`. */
-function cutEncoded(encoded: string, length: number): string {
-  return encoded.slice(0, length).replace(/%[0-9A-F]?$/, '');
-}
-
-/** Answers a call that no method takes. */
-export function refuseCall(stream: Http2ServerStream, code: GrpcCode, message: string): void {
-  sendFailure(stream, code, message, undefined, null, 4096, stream.connection.log);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { errorsOf, GrpcCode } from '../../base/error.js';
 import { FakeClock } from '../../base/fake-clock.js';
 import { grpcLimits } from '../../base/limits.js';
@@ -407,8 +408,8 @@ const CALL: readonly (readonly [string, string])[] = [
   ['content-type', 'application/grpc'],
   ['te', 'trailers'],
 ];
-const message = (text: string, flag = 0): Buffer => {
-  const bytes = Buffer.from(text);
+const message = (text: string, flag = 0, encoding: BufferEncoding = 'utf8'): Buffer => {
+  const bytes = Buffer.from(text, encoding);
   const head = Buffer.alloc(5);
   head[0] = flag;
   head.writeUInt32BE(bytes.length, 1);
@@ -524,6 +525,33 @@ describe('a gRPC request in raw frames', () => {
       peer.send(headers(1, fields, false), data(1, message('x'), true));
       assert.equal(requests.length === 1, grpc, JSON.stringify(fields));
     }
+  });
+
+  it('reads gzip, answers in kind when asked, and does not unpack a bomb', () => {
+    const gzip: readonly (readonly [string, string])[] = [
+      ...CALL,
+      ['grpc-encoding', 'gzip'],
+      ['grpc-accept-encoding', 'gzip'],
+    ];
+    const packed = (text: string): Buffer => message(gzipSync(text).toString('latin1'), 1, 'latin1');
+    const { peer, requests } = open();
+    peer.send(headers(1, gzip, false), data(1, packed('small'), true));
+    assert.deepEqual(requests, ['small']);
+    assert.equal(peer.body(1).charCodeAt(0), 0, 'too small to compress');
+    peer.take();
+    const text = 'large '.repeat(1000);
+    peer.send(headers(3, gzip, false), data(3, packed(text), true));
+    const answer = Buffer.from(peer.body(3), 'latin1');
+    assert.equal(answer[0], 1);
+    assert.equal(gunzipSync(answer.subarray(5)).toString(), text);
+    peer.take();
+    const bomb = packed('\0'.repeat(4 * 1024 * 1024));
+    peer.send(headers(5, gzip, false), data(5, bomb, true));
+    assert.match(peer.body(5), /^$/);
+    const blocks = peer.takeFrames().filter((f) => f.type === 1 && f.id === 5);
+    const flat = blocks.flatMap((f) => peer.decode(f).fields);
+    assert.equal(flat[flat.indexOf('grpc-status') + 1], '8');
+    assert.equal(requests.length, 2);
   });
 
   it('answers metadata above the limit with RESOURCE_EXHAUSTED', () => {

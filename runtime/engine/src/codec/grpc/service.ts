@@ -8,9 +8,10 @@ import type { HttpHandler, StreamReceiver } from '../http/stream.js';
 import type { HeaderBlock } from '../http2/header-block.js';
 import type { GrpcDispatch } from '../http2/server-connection.js';
 import type { Http2ServerStream } from '../http2/server-stream.js';
+import { refuseCall } from './failure.js';
 import { PartialBudget } from './message-assembler.js';
 import type { GrpcMethod, ServerCall } from './method.js';
-import { GrpcServerCall, refuseCall } from './server-call.js';
+import { GrpcServerCall } from './server-call.js';
 import { type GrpcDialect, type GrpcFailure, toGrpcStatus } from './to-status.js';
 
 /** A method whose message types are no longer of interest. */

@@ -2,8 +2,9 @@
 import type { Transport } from '../../network/transport.js';
 import type { ClientReceiver, ClientStream, HttpOpener, RequestHead, StreamReset } from '../http/stream.js';
 import { Http2ClientStream } from './client-stream.js';
-import { Http2Connection, type Http2Options } from './connection.js';
+import { Http2Connection } from './connection.js';
 import { ErrorCode, PREFACE, Setting, STREAM_ID_MAX } from './constants.js';
+import type { Http2Options } from './endpoint.js';
 import type { HeaderBlock } from './header-block.js';
 import { BlockMemo } from './header-memo.js';
 import { encodeAuthority, encodeFields, encodeMethod, encodePath, encodeScheme } from './hpack-encoder.js';
@@ -43,13 +44,13 @@ export class Http2ClientConnection extends Http2Connection implements HttpOpener
       [Setting.INITIAL_WINDOW_SIZE, limits.streamWindowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, limits.headerListBytesMax],
     ]);
-    this.openWindow();
+    this.credit.open();
     this.sender.written();
   }
 
   /** Streams that may be opened now; 0 for good once the connection is `retired`. */
   get available(): number {
-    return this.retired ? 0 : Math.max(0, this.peerStreamsMax - this.streams.size);
+    return this.retired ? 0 : Math.max(0, this.peerSettings.streamsMax - this.streams.size);
   }
 
   /** No stream will be opened on this connection any more. */

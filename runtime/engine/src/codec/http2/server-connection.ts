@@ -3,8 +3,9 @@ import type { Timer } from '../../base/clock.js';
 import type { Transport } from '../../network/transport.js';
 import { HeaderList } from '../http/headers.js';
 import type { HttpHandler, RequestHead, StreamReceiver } from '../http/stream.js';
-import { Http2Connection, type Http2Options } from './connection.js';
+import { Http2Connection } from './connection.js';
 import { ErrorCode, Setting, STREAM_ID_MAX } from './constants.js';
+import type { Http2Options } from './endpoint.js';
 import { HeaderBlock } from './header-block.js';
 import { BlockMemo } from './header-memo.js';
 import { Http2ServerStream } from './server-stream.js';
@@ -65,7 +66,7 @@ export class Http2ServerConnection extends Http2Connection {
       [Setting.INITIAL_WINDOW_SIZE, limits.streamWindowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, limits.headerListBytesMax],
     ]);
-    this.openWindow();
+    this.credit.open();
     this.sender.written();
     if (options.maxAge !== undefined) this.#growOld(options.maxAge);
     this.#armIdle();
