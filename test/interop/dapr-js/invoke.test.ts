@@ -79,8 +79,9 @@ describe('npm @dapr/dapr, invoke through two sidecars', { timeout: 120_000 }, ()
 
   after(async () => {
     for (const client of clients.values()) await client.stop();
-    for (const server of servers) await server.stop();
+    // The SDK's gRPC server waits for its connections to end: the sidecars hold them.
     await Promise.all(sidecars.map((sidecar) => sidecar.stop()));
+    for (const server of servers) await server.stop();
   });
 
   for (const protocol of ['HTTP', 'gRPC']) {
