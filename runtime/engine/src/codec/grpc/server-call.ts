@@ -3,7 +3,7 @@
  * decoded from the read buffer and encoded into the transport's slab, with no promise, timer or metadata made.
  */
 import type { Timer } from '../../base/clock.js';
-import { GrpcCode } from '../../base/error.js';
+import { GrpcCode, OutriggerError } from '../../base/error.js';
 import type { PeerAddress, TlsInfo } from '../../network/transport.js';
 import type { StreamReceiver, StreamReset } from '../http/stream.js';
 import type { HeaderBlock } from '../http2/header-block.js';
@@ -429,7 +429,8 @@ export class GrpcServerCall implements ServerCall, StreamReceiver, MessageSinkOf
       service.log.error({ err: mistake, path: this.path }, 'an error could not be translated');
       failure = { code: GrpcCode.INTERNAL, message: 'internal error', details: undefined, trailers: undefined };
     }
-    if (failure.code === GrpcCode.UNKNOWN || failure.code === GrpcCode.INTERNAL) {
+    // What the handler says on purpose is an answer; anything else that it throws is a fault of ours.
+    if (!(error instanceof GrpcStatusError || error instanceof OutriggerError)) {
       service.log.error({ err: error, path: this.path }, 'a gRPC handler failed');
     }
     if (failure.trailers !== undefined && failure.trailers.fields.size > 0) {
