@@ -16,19 +16,14 @@ import type {
 } from '@outrigger/engine';
 import type { Cluster, ClusterFailure, ClusterWaiter } from '../cluster/cluster.js';
 import type { Host } from '../cluster/host.js';
+import { deliverReply } from '../filter/local-reply.js';
 import type { FilterHandle } from '../filter/stream-filter.js';
 import { backoffMs, conditionsOf, mayRetry } from '../policy/retry.js';
 import type { Route } from '../router/route.js';
 import type { PooledConnection } from '../stream/connection-pool.js';
 import { type DecisionLog, ResponseFlag } from './decision.js';
+import { flagOf, NO_HOST_FLAGS, type ProxyReset } from './outcome.js';
 import { PARK_HIGH_BYTES, RequestBody } from './request-body.js';
-
-/** A reset that knows what the proxy decided. */
-export interface ProxyReset extends StreamReset {
-  /** `ResponseFlag` bits. */
-  readonly flags: number;
-  readonly retries: number;
-}
 
 /** What all requests of a proxy share. */
 export interface ProxyCore {
@@ -38,14 +33,6 @@ export interface ProxyCore {
   inFlight: number;
   onIdle: (() => void) | null;
 }
-
-/** Only who was told that there is nobody may say so: a source that does not answer is a failure to connect. */
-const NO_HOST_FLAGS: Readonly<Record<ClusterFailure, number>> = {
-  'no-hosts': ResponseFlag.noHost,
-  timeout: ResponseFlag.connectFailure,
-  overflow: ResponseFlag.overflow,
-  closed: ResponseFlag.local,
-};
 
 export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter, FilterHandle {
   readonly protocol = 'h2' as const;
@@ -70,7 +57,7 @@ export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter,
   private requestTrailers: HeaderList | undefined;
   private responseEnded = false;
   private done = false;
-  /** The caller was told to stop while its bytes were parked. */
+  /** The caller was told to stop and waits for `onDrain`, whichever upstream comes to give it. */
   private callerWaits = false;
   /** Pauses in force, kept for the upstream of the next attempt. */
   private pauses: PauseReason[] | null = null;
@@ -129,14 +116,7 @@ export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter,
     this.status = head.status;
     this.giveUpUpstream('cancel');
     this.finish(ResponseFlag.local);
-    queueMicrotask(() => {
-      const empty = body === undefined || body.length === 0;
-      receiver.onHead(head, empty);
-      if (empty) return;
-      const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-      receiver.onData(bytes, 0, bytes.length);
-      receiver.onEnd(null);
-    });
+    deliverReply(receiver, head, body);
   }
 
   // --- choose, open ----------------------------------------------------------------------------------------------
@@ -201,7 +181,9 @@ export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter,
     const { upstream } = this;
     if (upstream !== null) {
       this.body.pass(chunk, start, end);
-      return upstream.write(chunk, start, end);
+      if (upstream.write(chunk, start, end)) return true;
+      this.callerWaits = true;
+      return false;
     }
     if (!this.body.park(chunk, start, end)) {
       this.fail(
@@ -380,18 +362,5 @@ export class ProxyStream implements ClientStream, ClientReceiver, ClusterWaiter,
     decision.startedAt = this.startedAt;
     decision.durationMs = core.clock.now() - this.startedAt;
     if (--core.inFlight === 0) core.onIdle?.();
-  }
-}
-
-function flagOf(reset: StreamReset): number {
-  switch (reset.reason) {
-    case 'connect':
-      return ResponseFlag.connectFailure;
-    case 'connection-lost':
-      return ResponseFlag.connectionLost;
-    case 'timeout':
-      return ResponseFlag.timeout;
-    default:
-      return ResponseFlag.upstreamReset;
   }
 }

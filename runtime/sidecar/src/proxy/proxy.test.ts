@@ -17,8 +17,8 @@ import { SERVICE_RETRY } from '../policy/retry.js';
 import { RouteTable } from '../router/route-table.js';
 import { type Loopback, loopback, request, settled } from '../stream/testing/loopback.js';
 import { flagText } from './decision.js';
+import type { ProxyReset } from './outcome.js';
 import { createProxy } from './proxy.js';
-import type { ProxyReset } from './proxy-stream.js';
 
 const reject = (reset: unknown): ProxyReset => reset as ProxyReset;
 
@@ -290,6 +290,58 @@ describe('proxy', () => {
     await settled();
     assert.equal(drained, 1);
     assert.equal(exchange?.request.total, 64 * 1024);
+  });
+
+  it('lets a caller go on that an upstream had stopped before it refused the request', async () => {
+    let got = 0;
+    const { to, hosts } = scene({
+      'h:1': (stream) => {
+        stream.receiver = { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+        stream.pause('app');
+        setImmediate(() => stream.reset('refused'));
+      },
+      'h:2': (stream) => {
+        stream.receiver = {
+          onData: (_chunk, start, end) => {
+            got += end - start;
+          },
+          onEnd: () => respondText(stream, 200, String(got)),
+          onReset() {},
+          onDrain() {},
+        };
+      },
+    });
+    for (let i = 0; i < 2; i++) {
+      got = 0;
+      const total = 100 * 1024;
+      let sent = 0;
+      await new Promise<void>((resolve, reject) => {
+        const pump = (): void => {
+          while (sent < total) {
+            sent += 4096;
+            if (!stream.write(Buffer.alloc(4096))) return;
+          }
+          stream.end();
+        };
+        const head: RequestHead = {
+          method: 'POST',
+          scheme: 'http',
+          authority: 'a',
+          path: '/',
+          headers: new HeaderList(),
+        };
+        const stream = to('b').open(head, false, {
+          onHead() {},
+          onData() {},
+          onEnd: () => resolve(),
+          onReset: reject,
+          onDrain: pump,
+        });
+        pump();
+      });
+      assert.equal(got, total);
+    }
+    assert.ok((hosts.get('h:1')?.exchanges.length ?? 0) > 0);
   });
 
   it('resets a caller that ignores back-pressure while no upstream is there', async () => {

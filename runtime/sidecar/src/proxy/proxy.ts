@@ -6,7 +6,8 @@ import type { ClientReceiver, ClientStream, Clock, RequestHead, ResetReason } fr
 import type { ClusterSet } from '../cluster/cluster-set.js';
 import type { RouteTable } from '../router/route-table.js';
 import { DecisionLog, ResponseFlag } from './decision.js';
-import { type ProxyCore, type ProxyReset, ProxyStream } from './proxy-stream.js';
+import type { ProxyReset } from './outcome.js';
+import { type ProxyCore, ProxyStream } from './proxy-stream.js';
 
 export interface ProxyCall {
   /** Name of the virtual host: an app id, or the origin of an external service. */
