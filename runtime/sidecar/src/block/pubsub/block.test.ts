@@ -342,6 +342,37 @@ describe('draining', () => {
     await settle();
   });
 
+  it('does not wait longer for what was closing already', async () => {
+    const scene = new Scene();
+    await scene.start({});
+    await scene.publish('one');
+    scene.app.receptive.set(false);
+    await settle();
+    const draining = scene.block.drain(scene.clock.now() + 500);
+    await scene.pass(500);
+    await draining;
+    assert.equal(scene.app.deliveries[0]?.signal.aborted, true);
+  });
+
+  it('does not wait for a component that is still opening', async () => {
+    const scene = new Scene();
+    let ready = (_bus: typeof scene.bus): void => {};
+    const component = new Promise<typeof scene.bus>((resolve) => {
+      ready = resolve;
+    });
+    scene.registry.declare({ kind: 'pubsub', name: 'bus', component, type: 'pubsub.test' });
+    scene.app.list = () => [specOf()];
+    scene.app.receptive.set(true);
+    void scene.block.startSubscriptions();
+    await settle();
+    const draining = scene.block.drain(scene.clock.now() + 100);
+    await scene.pass(100);
+    await draining;
+    ready(scene.bus);
+    await scene.publish('x');
+    assert.deepEqual(scene.texts, []);
+  });
+
   it('does not begin subscriptions afterwards', async () => {
     const scene = new Scene();
     await scene.block.drain(0);

@@ -28,7 +28,13 @@ import {
   streamSpec,
 } from './streams.js';
 import { type DeliveryPolicySource, noDeliveryPolicies } from './subscriber.js';
-import { RESUBSCRIBE_FIRST_MS, RESUBSCRIBE_MAX_MS, type SlotDeps, SubscriptionSlot } from './subscription-slot.js';
+import {
+  CLOSE_GRACE_MS,
+  RESUBSCRIBE_FIRST_MS,
+  RESUBSCRIBE_MAX_MS,
+  type SlotDeps,
+  SubscriptionSlot,
+} from './subscription-slot.js';
 
 /** Most subscriptions one app may name. */
 export const SUBSCRIPTIONS_MAX = 10_000;
@@ -83,6 +89,8 @@ class PubSub implements PubSubBlock {
   readonly #slotDeps: SlotDeps;
   readonly #stop = new AbortController();
   readonly #slots = new Map<string, SubscriptionSlot>();
+  /** Of topics that nobody wants any more, until their messages are settled. */
+  readonly #leaving = new Set<SubscriptionSlot>();
   readonly #streams = new Map<number, OpenStream>();
   #documents: readonly SubscriptionDocument[] = [];
   #programmatic: readonly SubscriptionSpec[] = [];
@@ -195,7 +203,7 @@ class PubSub implements PubSubBlock {
     this.#asking?.cancel();
     const streams = [...this.#streams.values()];
     await Promise.all([
-      ...[...this.#slots.values()].map((slot) => slot.end(deadline)),
+      ...[...this.#slots.values(), ...this.#leaving].map((slot) => slot.end(deadline)),
       ...streams.map(async ({ slot, subscriber, end }) => {
         await slot.end(deadline);
         subscriber.gone();
@@ -261,12 +269,14 @@ class PubSub implements PubSubBlock {
         this.#slots.set(key, new SubscriptionSlot({ subscriber: callback, fanOutSuffix: '' }, this.#slotDeps));
       }
     }
-    await Promise.all(
-      [...this.#slots].map(([key, slot]) => {
-        const spec = wanted.get(key);
-        return slot.want(active ? spec : undefined);
-      }),
-    );
+    for (const [key, slot] of this.#slots) if (!wanted.has(key)) this.#dismiss(key, slot);
+    await Promise.all([...this.#slots].map(([key, slot]) => slot.want(active ? wanted.get(key) : undefined)));
+  }
+
+  #dismiss(key: string, slot: SubscriptionSlot): void {
+    this.#slots.delete(key);
+    this.#leaving.add(slot);
+    void slot.end(this.#deps.clock.now() + CLOSE_GRACE_MS).finally(() => this.#leaving.delete(slot));
   }
 }
 

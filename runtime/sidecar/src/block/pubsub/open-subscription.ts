@@ -1,6 +1,6 @@
 /** One subscription in place: the component on one side, the subscriber on the other, deliveries in between. */
 import type { IncomingMessage, PubSub } from '@outrigger/components-core';
-import type { Clock, Logger } from '@outrigger/engine';
+import type { Clock, Logger, Timer } from '@outrigger/engine';
 import type { SubscriptionSpec } from '../../config/model.js';
 import { messageOf } from '../component-call.js';
 import { Batcher } from './batcher.js';
@@ -48,7 +48,8 @@ export interface OpenSubscription {
   readonly component: PubSub;
   /**
    * Takes no further messages. Attempts under way may end until the deadline (clock time), the rest is abandoned; with
-   * `flush` a batch that was being gathered is sent as well. Resolves when every message is settled.
+   * `flush` a batch that was being gathered is sent as well. Resolves when every message is settled. Called again, an
+   * earlier deadline counts.
    */
   close(deadline: number, flush: boolean): Promise<void>;
 }
@@ -121,26 +122,36 @@ export async function openSubscription(
     },
   );
 
+  let closed: Promise<void> | undefined;
+  let timer: Timer | undefined;
+  let due = Number.POSITIVE_INFINITY;
+  /** The earliest deadline counts. */
+  const limit = (deadline: number): void => {
+    if (deadline >= due) return;
+    due = deadline;
+    timer?.cancel();
+    timer = clock.after(Math.max(0, deadline - clock.now()), () => {
+      stage = 'closed';
+      if (running.size > 0) log.warn({ messages: running.size }, 'time is up: messages in hand go back to the broker');
+      for (const delivery of [...running]) delivery.abandon();
+    });
+  };
+
   return {
     spec,
     component,
-    close: async (deadline, flush) => {
+    close: (deadline, flush) => {
+      limit(deadline);
+      if (closed !== undefined) return closed;
       stage = flush ? 'flushing' : 'closed';
       for (const delivery of [...running]) delivery.closing();
       if (flush) batcher?.flush();
       else batcher?.abandonWaiting();
-      const timer = clock.after(Math.max(0, deadline - clock.now()), () => {
+      closed = subscription.close().finally(() => {
         stage = 'closed';
-        if (running.size > 0)
-          log.warn({ messages: running.size }, 'time is up: messages in hand go back to the broker');
-        for (const delivery of [...running]) delivery.abandon();
+        timer?.cancel();
       });
-      try {
-        await subscription.close();
-      } finally {
-        stage = 'closed';
-        timer.cancel();
-      }
+      return closed;
     },
   };
 }

@@ -48,7 +48,8 @@ export class SubscriptionSlot {
   #failures = 0;
   #timer: Timer | undefined;
   #ended = false;
-  readonly #closing = new Set<Promise<void>>();
+  /** Subscriptions that still have messages in hand. */
+  readonly #closing = new Map<OpenSubscription, Promise<void>>();
 
   constructor(options: SlotOptions, deps: SlotDeps) {
     this.#options = options;
@@ -97,9 +98,23 @@ export class SubscriptionSlot {
     this.#wanted = undefined;
     this.#timer?.cancel();
     this.#retire(deadline, true);
-    await this.#running;
+    for (const open of this.#closing.keys()) void this.#close(open, deadline, true);
+    // A component that is still opening may take longer than there is time: what it opens later is closed then.
+    await this.#settledBy(deadline);
     this.#retire(deadline, true);
-    await Promise.all(this.#closing);
+    await Promise.all(this.#closing.values());
+  }
+
+  async #settledBy(deadline: number): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.after(Math.max(0, deadline - this.#clock.now()), resolve);
+      void running.finally(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   async #run(): Promise<void> {
@@ -125,6 +140,7 @@ export class SubscriptionSlot {
       return;
     }
     const component = await entry.ready();
+    if (this.#ended) return;
     if (this.#refused?.component === component && sameSpec(this.#refused.spec, spec)) return;
     const open = this.#open;
     if (open?.component === component && sameSpec(open.spec, spec)) return;
@@ -188,11 +204,14 @@ export class SubscriptionSlot {
   }
 
   #close(open: OpenSubscription, deadline: number, flush: boolean): Promise<void> {
-    const closed = open.close(deadline, flush).catch((error: unknown) => {
-      const { pubsubName: pubsub, topic } = open.spec;
-      this.#log.warn({ pubsub, topic, error: messageOf(error) }, 'a subscription did not close cleanly');
-    });
-    this.#closing.add(closed);
-    return closed.finally(() => this.#closing.delete(closed));
+    const closed = open
+      .close(deadline, flush)
+      .catch((error: unknown) => {
+        const { pubsubName: pubsub, topic } = open.spec;
+        this.#log.warn({ pubsub, topic, error: messageOf(error) }, 'a subscription did not close cleanly');
+      })
+      .finally(() => this.#closing.delete(open));
+    this.#closing.set(open, closed);
+    return closed;
   }
 }

@@ -92,7 +92,7 @@ export function readEvent(message: IncomingMessage, options: ReadOptions): ReadE
   if (attributes === null || typeof attributes !== 'object' || Array.isArray(attributes)) {
     throw new SyntaxError('the message is JSON, but not an object');
   }
-  return readable(message, options, metadata, attributes as Record<string, unknown>, text);
+  return readable(message, options, metadata, attributes as Record<string, unknown>, text, message.data);
 }
 
 function readable(
@@ -101,8 +101,9 @@ function readable(
   metadata: Readonly<Record<string, string>>,
   attributes: Readonly<Record<string, unknown>>,
   text: string,
+  body?: Uint8Array,
 ): ReadEvent {
-  return { attributes, routed: (path) => new RoutedEvent(message, options, metadata, attributes, text, path) };
+  return { attributes, routed: (path) => new RoutedEvent(message, options, metadata, attributes, text, body, path) };
 }
 
 class RoutedEvent implements TopicEvent {
@@ -115,6 +116,8 @@ class RoutedEvent implements TopicEvent {
   readonly rawBytes: Uint8Array | undefined;
   readonly contentType: string | undefined;
   readonly #text: string;
+  /** The message itself, where it is the event. */
+  readonly #body: Uint8Array | undefined;
 
   constructor(
     message: IncomingMessage,
@@ -122,6 +125,7 @@ class RoutedEvent implements TopicEvent {
     metadata: Readonly<Record<string, string>>,
     attributes: Readonly<Record<string, unknown>>,
     text: string,
+    body: Uint8Array | undefined,
     path: string,
   ) {
     this.attributes = attributes;
@@ -133,6 +137,7 @@ class RoutedEvent implements TopicEvent {
     this.rawBytes = options.rawPayload ? message.data : undefined;
     this.contentType = message.contentType;
     this.#text = text;
+    this.#body = body;
   }
 
   get id(): string {
@@ -156,7 +161,7 @@ class RoutedEvent implements TopicEvent {
   }
 
   get body(): Uint8Array {
-    return Buffer.from(this.#text);
+    return this.#body ?? Buffer.from(this.#text);
   }
 
   data(): Uint8Array {
