@@ -3,9 +3,11 @@ import { create } from '@bufbuild/protobuf';
 import {
   createGrpcService,
   createServer,
+  discardReceiver,
   GrpcCode,
   type GrpcMethod,
   GrpcStatusError,
+  respondText,
   systemClock,
 } from '@outrigger/engine';
 import { methodsOf } from '@outrigger/proto';
@@ -131,7 +133,14 @@ export function createApp(options: AppOptions = {}): App {
     { ...health.healthCheck, kind: 'unary', handler: () => create(HealthCheckResponseSchema) },
   ] as unknown as GrpcMethod[];
 
-  const server = createServer({ grpc: createGrpcService(served, { clock: systemClock }), clock: systemClock });
+  const server = createServer({
+    grpc: createGrpcService(served, { clock: systemClock }),
+    http: (stream) => {
+      stream.receiver = discardReceiver;
+      respondText(stream, 404, 'this port serves the gRPC callbacks of a sidecar\n');
+    },
+    clock: systemClock,
+  });
 
   const app: App = {
     subscribe(pubsubName, topic, handler, route = {}) {
