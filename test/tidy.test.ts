@@ -16,7 +16,7 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 const sources = tracked.filter((file) => /\.(ts|mjs)$/.test(file));
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const isTest = (file: string): boolean =>
-  file.endsWith('.test.ts') || file.startsWith('test/') || file.includes('/testing/');
+  /\.test(\.support)?\.ts$/.test(file) || file.startsWith('test/') || file.includes('/testing/');
 
 /** Import specifiers of a file, `import()` and re-exports included. */
 function importsOf(text: string): { readonly specifier: string; readonly dynamic: boolean }[] {
@@ -165,7 +165,9 @@ describe('tidy', () => {
       if (/\.(png|ico)$/.test(file) || file === 'test/tidy.test.ts') return false;
       const text = read(file);
       return (
-        /(^|[\s'"(=])\/(home|Users|root|work)\/[a-z]/m.test(text) ||
+        (isTest(file) ? /(^|[\s'"(=])\/(root|work)\/[a-z]/m : /(^|[\s'"(=])\/(home|Users|root|work)\/[a-z]/m).test(
+          text,
+        ) ||
         (file === 'package-lock.json' && /"resolved": "http/.test(text))
       );
     });
