@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, chown, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -50,24 +50,61 @@ describe('an election', () => {
     }
   });
 
-  it('takes over from a process that was killed', async () => {
+  /** Another process that takes part and says what it became. */
+  async function participate(command: readonly string[]): Promise<{ child: ChildProcess; said: string }> {
     const script = `
       import { elect } from ${JSON.stringify(new URL('./election.js', import.meta.url).href)};
       import { openSharedDirectory } from ${JSON.stringify(new URL('./directory.js', import.meta.url).href)};
       const { role } = await elect(await openSharedDirectory(${JSON.stringify(directory.path)}), () => {});
-      console.log(role);
+      console.log(process.pid === 1 ? 'first' : 'other', role);
     `;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+    const [program, ...before] = command;
+    const child = spawn(program!, [...before, '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const [line] = (await new Promise<Buffer>((resolve) => child.stdout.once('data', resolve))).toString().split('\n');
-    assert.equal(line, 'owner');
-    const found = await elect(directory, drop);
-    assert.equal(found.role, 'participant');
-    const gone = new Promise((resolve) => child.once('exit', resolve));
+    const said = await new Promise<string>((resolve) => {
+      let text = '';
+      for (const stream of [child.stdout!, child.stderr!]) {
+        stream.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+          if (text.endsWith('\n')) resolve(text.trim());
+        });
+      }
+      child.once('close', () => resolve(text.trim()));
+    });
+    return { child, said };
+  }
+
+  async function kill(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    // Its output closes when its own child is gone as well.
+    const gone = new Promise((resolve) => child.once('close', resolve));
     child.kill('SIGKILL');
     await gone;
+  }
+
+  it('takes over from a process that was killed', async () => {
+    const { child, said } = await participate([process.execPath]);
+    assert.equal(said, 'other owner');
+    const found = await elect(directory, drop);
+    assert.equal(found.role, 'participant');
+    await kill(child);
     await retire(found);
+    const next = await elect(directory, drop);
+    assert.deepEqual([next.role, next.generation], ['owner', 2]);
+    await retire(next);
+  });
+
+  it('tells processes apart that are both number 1 of their process namespaces', async (t) => {
+    // --kill-child: unshare takes its child along when it is killed.
+    const command = ['unshare', '--pid', '--fork', '--kill-child', process.execPath];
+    const one = await participate(command).catch((error: Error) => error);
+    if (one instanceof Error || !one.said.startsWith('first'))
+      return t.skip(`no process namespaces here: ${one instanceof Error ? one.message : one.said}`);
+    const other = await participate(command);
+    assert.deepEqual([one.said, other.said], ['first owner', 'first participant']);
+    await kill(one.child);
+    await kill(other.child);
     const next = await elect(directory, drop);
     assert.deepEqual([next.role, next.generation], ['owner', 2]);
     await retire(next);

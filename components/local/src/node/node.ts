@@ -72,6 +72,7 @@ export class LocalNode {
   readonly #standing = new Set<Standing>();
   readonly #pending = new Map<number, Pending>();
   #directory: SharedDirectory | undefined;
+  #openingDirectory: Promise<SharedDirectory> | undefined;
   #role: Role = electing;
   #engine: Engine | undefined;
   /** Was a participant of the owner before: it may hold messages, as others may. */
@@ -112,7 +113,12 @@ export class LocalNode {
   /** Resolves when there is an owner, this process or another. Rejects when the directory cannot be used. */
   async open(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    this.#directory ??= await openSharedDirectory(this.#config.directory);
+    // Components open at the same time: one directory for all of them, and a failure is not kept.
+    this.#openingDirectory ??= openSharedDirectory(this.#config.directory).catch((error: unknown) => {
+      this.#openingDirectory = undefined;
+      throw error;
+    });
+    this.#directory = await this.#openingDirectory;
     this.#running ??= this.#run();
     while (this.#role.name === 'electing') {
       if (this.#isClosed) throw new ComponentError('closed', 'the local components are closed');
@@ -197,6 +203,7 @@ export class LocalNode {
     }
     await this.#directory?.close();
     this.#directory = undefined;
+    this.#openingDirectory = undefined;
   }
 
   /** Elects, serves until that is over, and again. */
