@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,6 +99,17 @@ describe('the processes of a namespace', () => {
     await Promise.all(publishing);
     assert.equal(owner.role, 'owner');
     assert.equal(owner.engine!.tables.topic('b', 't').messages.size, 500);
+  });
+
+  it('hold the directory once, however many components open at the same time', {
+    skip: !existsSync('/proc/self/fd') && 'open files cannot be listed here',
+  }, async () => {
+    const node = made();
+    await Promise.all(Array.from({ length: 6 }, () => node.open(signal)));
+    const targets = await Promise.all(
+      (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+    );
+    assert.equal(targets.filter((target) => target === directory).length, 1);
   });
 
   it('see nothing of another namespace', async () => {

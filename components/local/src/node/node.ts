@@ -201,9 +201,10 @@ export class LocalNode {
     for (const number of [...this.#pending.keys()]) {
       this.#take(number)?.reject(new ComponentError('closed', 'the local components are closed'));
     }
-    await this.#directory?.close();
-    this.#directory = undefined;
+    const directory = await this.#openingDirectory?.catch(() => undefined);
     this.#openingDirectory = undefined;
+    this.#directory = undefined;
+    await directory?.close();
   }
 
   /** Elects, serves until that is over, and again. */
