@@ -6,6 +6,7 @@ import type { ComponentDeps, ComponentKind, SecretStore } from '@outrigger/compo
 import type { Clock, Logger } from '@outrigger/engine';
 import { kindOfType } from '../config/defaults.js';
 import type { ComponentDocument, ResourceSnapshot } from '../config/model.js';
+import { originText } from '../config/problem.js';
 import type { MetricsRegistry } from '../telemetry/metrics.js';
 import type { ComponentCatalog } from './catalog-row.js';
 import { ComponentInitError, daprFatalText, logName } from './component-errors.js';
@@ -237,7 +238,9 @@ class Loader implements ComponentLoader {
       onDefinition: (definition) => {
         if (this.#checked.has(document)) return;
         this.#checked.add(document);
-        for (const sentence of unknownMetadata(document, kind, definition)) log.warn(sentence);
+        for (const { origin, message } of unknownMetadata(document, kind, definition)) {
+          log.warn(`${originText(origin)}: ${message}`);
+        }
       },
     });
   }

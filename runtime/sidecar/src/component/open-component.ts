@@ -7,9 +7,8 @@ import {
   type ComponentKind,
   type MetadataValue,
 } from '@outrigger/components-core';
-import type { ComponentDocument } from '../config/model.js';
-import { nearest } from '../config/nearest.js';
-import { originText } from '../config/problem.js';
+import type { ComponentDocument, Origin } from '../config/model.js';
+import { didYouMean } from '../config/nearest.js';
 import { servesVersion } from '../config/read-component.js';
 import { blockFields } from './block-metadata.js';
 import type { ComponentCatalog } from './catalog-row.js';
@@ -97,21 +96,20 @@ function initError(error: unknown): ComponentInitError {
   return new ComponentInitError('INIT_COMPONENT_FAILURE', message, { permanent, cause: error });
 }
 
-/** Names metadata that neither the component nor its block knows; a warning, because Dapr takes anything. */
+/** Metadata that neither the component nor its block knows; a warning, because Dapr takes anything. */
 export function unknownMetadata(
   document: ComponentDocument,
   kind: ComponentKind,
   definition: ComponentDefinition,
-): string[] {
+): { readonly origin: Origin; readonly message: string }[] {
   const known = [...definition.metadata.map((field) => field.name), ...blockFields(kind)];
   const lower = new Set(known.map((name) => name.toLowerCase()));
   return document.metadata
     .filter((entry) => !lower.has(entry.name.toLowerCase()))
-    .map((entry) => {
-      const near = nearest(entry.name, known);
-      const hint = near === undefined ? '' : `; did you mean "${near}"?`;
-      return `${originText(entry.origin)}: ${document.type} has no metadata "${entry.name}"${hint}`;
-    });
+    .map(({ name, origin }) => ({
+      origin,
+      message: `${document.type} has no metadata "${name}"${didYouMean(name, known)}`,
+    }));
 }
 
 export async function quietly(work: () => unknown): Promise<void> {

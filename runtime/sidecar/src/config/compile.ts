@@ -22,6 +22,8 @@ export interface CompileOptions {
   readonly types: KnownTypes;
   /** Adds the embedded components for blocks that nobody declares. */
   readonly embeddedDefaults: boolean;
+  /** Every document counts, whatever its scopes: for checking. */
+  readonly anyApp?: boolean;
 }
 
 export interface SourceFiles {
@@ -104,7 +106,7 @@ function baseOf(document: ReadDocument): Base {
 
 function isForUs({ namespace, scopes }: Base, options: CompileOptions): boolean {
   if (options.namespace !== undefined && namespace !== undefined && namespace !== options.namespace) return false;
-  return scopes.length === 0 || scopes.includes(options.appId);
+  return scopes.length === 0 || options.anyApp === true || scopes.includes(options.appId);
 }
 
 /** Only documents that this app sees are compared: two apps may each have a `statestore` of their own by scopes. */

@@ -32,10 +32,11 @@ const DIM = '\u001b[2m';
 const HIDDEN = new Set(['time', 'level', 'msg', 'app_id', 'scope', 'pid', 'hostname']);
 
 /** `12:34:56.789 INFO  the sentence  key=value` */
-export function prettyText(line: string, colour: boolean): string {
+export function prettyText(line: string, colour: boolean, showAppId: boolean): string {
   const fields = parse(line);
   if (fields === undefined) return line;
-  const { time, level, msg } = fields;
+  const { time, level, msg, app_id } = fields;
+  const app = showAppId ? `[${textOf(app_id)}] ` : '';
   const clockTime = String(time).slice(11, 23);
   const label = String(level).toUpperCase().padEnd(5);
   const rest = Object.entries(fields)
@@ -43,7 +44,7 @@ export function prettyText(line: string, colour: boolean): string {
     .map(([key, value]) => pair(key, value));
   const shown = colour ? `${COLOURS[String(level)] ?? ''}${label}${RESET}` : label;
   const tail = rest.length === 0 ? '' : `  ${colour ? DIM : ''}${rest.join(' ')}${colour ? RESET : ''}`;
-  return `${clockTime} ${shown} ${oneLine(textOf(msg ?? ''))}${tail}\n`;
+  return `${clockTime} ${shown} ${app}${oneLine(textOf(msg ?? ''))}${tail}\n`;
 }
 
 /** A line of the log stays one line, whatever a message holds: nobody writes log lines through another's error text. */

@@ -19,6 +19,8 @@ export interface LogOptions {
   readonly version: string;
   /** Colours for people. */
   readonly colour?: boolean;
+  /** Lines for people name the app, where several write into one stream. */
+  readonly showAppId?: boolean;
 }
 
 export interface LogSink {
@@ -50,7 +52,7 @@ export function createLogger(options: LogOptions, out: { write(line: string): un
   const dapr = format === 'dapr-text' || format === 'dapr-json';
   const stream: DestinationStream = {
     write(line) {
-      if (format === 'pretty') out.write(prettyText(line, colour ?? false));
+      if (format === 'pretty') out.write(prettyText(line, colour ?? false, options.showAppId ?? false));
       else out.write(format === 'dapr-text' ? daprText(line) : line);
     },
   };
