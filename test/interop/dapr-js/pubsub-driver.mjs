@@ -156,7 +156,7 @@ await check('pubsub/bulk to a missing component fails every message', async () =
   assert.equal(failedMessages.length, 2);
 });
 
-await check('two sidecars/events of one arrive through the other', async () => {
+await check('pubsub/events of one sidecar arrive through another', async () => {
   const other = new DaprClient({ ...clientOptions, daprPort: portOf('OTHER') });
   await other.pubsub.publish(PUBSUB, 'plain', 'from afar');
   const events = await dataOf('plain', 5);

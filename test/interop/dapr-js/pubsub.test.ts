@@ -19,7 +19,7 @@ for (const protocol of ['http', 'grpc'] as const) {
       'pubsub/bulk publish and bulk receive',
       'pubsub/missing component',
       'pubsub/bulk to a missing component fails every message',
-      'two sidecars/events of one arrive through the other',
+      'pubsub/events of one sidecar arrive through another',
     ],
     part: async () => ({ value: driver }),
     start: (file) =>
