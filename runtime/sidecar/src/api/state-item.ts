@@ -23,7 +23,7 @@ export function consistencyOf(value: number | undefined): Consistency {
   return CONSISTENCIES[value ?? 0] ?? 'unspecified';
 }
 
-export function concurrencyOf(value: number | undefined): Concurrency {
+function concurrencyOf(value: number | undefined): Concurrency {
   return CONCURRENCIES[value ?? 0] ?? 'unspecified';
 }
 

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import {
   type Clock,
   createServer,
+  discardReceiver,
   type HttpHandler,
   type Logger,
   type PeerAddress,
@@ -53,12 +54,10 @@ export interface Ports {
   close(): Promise<void>;
 }
 
-const dropped = { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
-
 /** Prometheus text on `/metrics`, as Dapr's metrics port. */
 export function metricsHandler(registry: MetricsRegistry): HttpHandler {
   return (stream) => {
-    stream.receiver = dropped;
+    stream.receiver = discardReceiver;
     const path = stream.head.path.split('?', 1)[0];
     if (path !== '/metrics' && path !== '/') return respondText(stream, 404, 'metrics are on /metrics\n');
     respondBytes(stream, 200, 'text/plain; version=0.0.4; charset=utf-8', Buffer.from(registry.text()));

@@ -4,6 +4,7 @@ import {
   type Clock,
   combineGrpcServices,
   createGrpcService,
+  discardReceiver,
   type GrpcMethod,
   type GrpcService,
   grpcLimits,
@@ -58,11 +59,9 @@ export interface Surfaces {
   readonly daprHttp: HttpHandler;
 }
 
-const dropped = { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
-
 /** Somebody looked at a gRPC port with a browser, or h2spec did. */
 const plainAnswer: HttpHandler = (stream) => {
-  stream.receiver = dropped;
+  stream.receiver = discardReceiver;
   respondText(stream, 200, 'This port serves gRPC, gRPC-Web and Connect.\n');
 };
 
@@ -75,7 +74,7 @@ function guarded(handler: HttpHandler, guard: GrpcGuard | undefined): HttpHandle
       guard({ path, metadata: new Metadata(headers) });
     } catch (error) {
       const { code, message } = toGrpcStatus(error);
-      stream.receiver = dropped;
+      stream.receiver = discardReceiver;
       return stream.respond(grpcErrorHead(code, message), true);
     }
     handler(stream);
@@ -85,7 +84,7 @@ function guarded(handler: HttpHandler, guard: GrpcGuard | undefined): HttpHandle
 /** Pages of other sites are refused here as on the HTTP API; allowed ones get their CORS answers. */
 function forBrowsers(handler: HttpHandler, origins: OriginPolicy): HttpHandler {
   return (stream) => {
-    stream.receiver = dropped;
+    stream.receiver = discardReceiver;
     const refusal = origins.refusal(stream);
     if (refusal !== undefined) return respondText(stream, refusal.row.http, `${refusal.message}\n`);
     const preflight = origins.preflight(stream.head);

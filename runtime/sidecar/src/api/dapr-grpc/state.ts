@@ -1,44 +1,23 @@
 /** State on Dapr's gRPC API: messages to the block's requests and back. */
-import type { Concurrency, Consistency, StateItem } from '@outrigger/components-core';
+import type { StateItem } from '@outrigger/components-core';
 import type { GrpcMethod } from '@outrigger/engine';
 import { methodsOf } from '@outrigger/proto';
-import type { StateItem as StateItemMessage, StateOptions } from '@outrigger/proto/dapr/common/v1';
+import type { StateItem as StateItemMessage } from '@outrigger/proto/dapr/common/v1';
 import { type BulkStateItem, Dapr, type GetStateResponse, type QueryStateItem } from '@outrigger/proto/dapr/runtime/v1';
 import { whenReady } from '../../block/component-call.js';
 import { encodeJson, parseJson } from '../../block/json.js';
 import { type StateBlock, type StateBulkItem, type StateSave, stateItemMetadata } from '../../block/state.js';
 import { fail } from '../../errors.js';
 import { unary } from '../grpc-method.js';
+import { consistencyOf, stateItemOf } from '../state-item.js';
 import { contextOf } from './context.js';
 import { empty } from './empty.js';
 
-const CONSISTENCIES: readonly Consistency[] = ['unspecified', 'eventual', 'strong'];
-const CONCURRENCIES: readonly Concurrency[] = ['unspecified', 'first-write', 'last-write'];
 const noBytes = new Uint8Array(0);
-
-/** A number that the enum does not know counts as unspecified, as in Dapr. */
-function consistencyOf(options: StateOptions | undefined): Consistency {
-  return CONSISTENCIES[options?.consistency ?? 0] ?? 'unspecified';
-}
-
-function concurrencyOf(options: StateOptions | undefined): Concurrency {
-  return CONCURRENCIES[options?.concurrency ?? 0] ?? 'unspecified';
-}
-
-function itemOf(message: StateItemMessage): StateSave {
-  return {
-    key: message.key,
-    value: message.value,
-    etag: message.etag?.value,
-    concurrency: concurrencyOf(message.options),
-    consistency: consistencyOf(message.options),
-    metadata: message.metadata,
-  };
-}
 
 /** Dapr decodes values that say they are JSON and stores them as it encodes them again. */
 function savedItemOf(message: StateItemMessage): StateSave {
-  const item = itemOf(message);
+  const item = stateItemOf(message);
   if (message.metadata['contentType'] !== 'application/json') return item;
   const text = new TextDecoder().decode(message.value);
   let value: Uint8Array;
@@ -93,7 +72,7 @@ export function createStateMethods(state: StateBlock): GrpcMethod[] {
   return [
     unary(methods.getState, (request, call) => {
       const { storeName, key, metadata } = request;
-      const consistency = CONSISTENCIES[request.consistency] ?? 'unspecified';
+      const consistency = consistencyOf(request.consistency);
       const item = state.get({ storeName, key, consistency, metadata }, contextOf(call));
       return item instanceof Promise ? item.then(responseOf) : responseOf(item);
     }),
@@ -112,31 +91,19 @@ export function createStateMethods(state: StateBlock): GrpcMethod[] {
       return empty(state.save(request.storeName, request.states.map(savedItemOf), contextOf(call)));
     }),
 
-    unary(methods.deleteState, (request, call) =>
-      empty(
-        state.delete(
-          request.storeName,
-          {
-            key: request.key,
-            etag: request.etag?.value,
-            concurrency: concurrencyOf(request.options),
-            consistency: consistencyOf(request.options),
-            metadata: request.metadata,
-          },
-          contextOf(call),
-        ),
-      ),
+    unary(methods.deleteState, ({ storeName, ...message }, call) =>
+      empty(state.delete(storeName, stateItemOf({ ...message, value: noBytes }), contextOf(call))),
     ),
 
     unary(methods.deleteBulkState, (request, call) =>
-      empty(state.bulkDelete(request.storeName, request.states.map(itemOf), contextOf(call))),
+      empty(state.bulkDelete(request.storeName, request.states.map(stateItemOf), contextOf(call))),
     ),
 
     unary(methods.executeStateTransaction, (request, call) => {
       const operations = request.operations.map(({ operationType, request: item }) => ({
         operation: operationType,
         // An operation without a request has the empty key, as in Dapr.
-        ...(item === undefined ? noItem : itemOf(item)),
+        ...(item === undefined ? noItem : stateItemOf(item)),
       }));
       const { storeName, metadata } = request;
       return empty(state.transact({ storeName, operations, metadata }, contextOf(call)));
@@ -153,11 +120,4 @@ export function createStateMethods(state: StateBlock): GrpcMethod[] {
   ];
 }
 
-const noItem: StateSave = {
-  key: '',
-  value: noBytes,
-  etag: undefined,
-  concurrency: 'unspecified',
-  consistency: 'unspecified',
-  metadata: {},
-};
+const noItem: StateSave = stateItemOf({ key: '', value: noBytes, metadata: {} });
