@@ -1,6 +1,6 @@
 /** The command `daprd`: Dapr's flags, log, exit codes and last words, on this sidecar. */
 import net from 'node:net';
-import { ConfigError } from '../config/problem.js';
+import { ConfigError, originText } from '../config/problem.js';
 import { setUp } from '../config/setup.js';
 import { createLogger } from '../telemetry/logger.js';
 import { asCliError } from './cli-error.js';

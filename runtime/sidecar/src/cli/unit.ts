@@ -10,6 +10,7 @@ import { acquireInstanceDir, type InstanceDir } from '../lifecycle/instance-dir.
 import { startTicks } from '../lifecycle/process-info.js';
 import {
   addressText,
+  type BoundAddress,
   type CreateSidecar,
   type Sidecar,
   type SidecarAddresses,
@@ -213,6 +214,13 @@ class RunningUnit implements Unit {
   #logAddresses(): void {
     const { log, version } = this.#deps;
     const { daprHttp, daprGrpc, layottoGrpc, metrics, internal } = this.addresses;
+    if (this.#spec.setup.options.personality === 'daprd') {
+      // Dapr's sentences, which tools look for.
+      log.info(`API gRPC server is running on ${whereText(daprGrpc)}`);
+      log.info(`HTTP server is running on ${whereText(daprHttp)}`);
+      log.info(`Internal gRPC server is running on ${internal === undefined ? '' : addressText(internal)}`);
+      return;
+    }
     const listed = Object.entries({
       'Dapr HTTP': daprHttp,
       'Dapr gRPC': daprGrpc,
@@ -222,6 +230,10 @@ class RunningUnit implements Unit {
     }).flatMap(([name, address]) => (address === undefined ? [] : [`${name} ${addressText(address)}`]));
     log.info({ version, pid: process.pid }, `${this.appId} listens: ${listed.join(', ')}`);
   }
+}
+
+function whereText(address: BoundAddress | undefined): string {
+  return address !== undefined && 'port' in address ? `port ${address.port}` : 'a Unix Domain Socket';
 }
 
 /** Warnings and notes one by one, but flags without effect in one line. */

@@ -134,6 +134,7 @@ class ComposedSidecar implements Sidecar {
   async start(): Promise<void> {
     this.#stage = 'starting';
     const { clock, log } = this.#deps;
+    const began = clock.now();
     const store =
       this.#deps.resources ?? (await openResourceStore(this.#options, { clock, log, types: knownTypes(catalog) }));
     const parts = this.#compose(store);
@@ -159,6 +160,10 @@ class ComposedSidecar implements Sidecar {
       components.ready();
       this.#stage = 'running';
       this.#serving.set(true);
+      const ms = Math.round(clock.now() - began);
+      // Tools wait for Dapr's line.
+      if (this.#options.personality === 'daprd') log.info(`dapr initialized. Status: Running. Init Elapsed ${ms}ms`);
+      else log.debug({ ms }, 'everything declared is ready, or has failed and is tried again');
     });
     if (app === undefined) return input.ready();
     app.onHealth((healthy) => (healthy ? input.ready() : input.notReady()));
@@ -254,7 +259,8 @@ class ComposedSidecar implements Sidecar {
   async stop(options: StopOptions = {}): Promise<void> {
     this.#stage = 'stopping';
     this.#appGone = options.appGone;
-    await this.#stages.stop(this.#options.gracefulShutdownMs);
+    const { gracefulShutdownMs, blockShutdownMs } = this.#options;
+    await this.#stages.stop(gracefulShutdownMs + blockShutdownMs);
     this.#stage = 'stopped';
   }
 }
