@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import dapr from '@dapr/dapr';
 import { freePort } from '../../harness/ports.js';
-import { type Sidecar, scratchDir, startSidecar } from '../../harness/sidecar.js';
+import { ready, type Sidecar, scratchDir, startSidecar } from '../../harness/sidecar.js';
 
 const { CommunicationProtocolEnum, DaprClient, DaprServer, HttpMethod } = dapr;
 type Client = InstanceType<typeof DaprClient>;
@@ -32,7 +32,7 @@ describe('npm @dapr/dapr, invoke through two sidecars', { timeout: 120_000 }, ()
 
   const app = async (appId: string, protocol: 'http' | 'grpc'): Promise<void> => {
     const appPort = await freePort();
-    const sidecar = await startSidecar({ appId, appPort, appProtocol: protocol, home });
+    const sidecar = await startSidecar({ appId, appPort, appProtocol: protocol, home, noWait: true });
     sidecars.push(sidecar);
     const communicationProtocol = protocol === 'http' ? CommunicationProtocolEnum.HTTP : CommunicationProtocolEnum.GRPC;
     const server = new DaprServer({
@@ -49,6 +49,7 @@ describe('npm @dapr/dapr, invoke through two sidecars', { timeout: 120_000 }, ()
     await listen(server);
     await server.start();
     servers.push(server);
+    await ready(sidecar);
   };
 
   before(async () => {
