@@ -14,6 +14,7 @@ import {
   ServerCounters,
 } from '@outrigger/engine';
 import type { ListenAddress, SidecarOptions } from '../config/options.js';
+import { SIDECAR_HTTP2_LIMITS } from '../stream/connectors.js';
 import type { MetricsRegistry } from '../telemetry/metrics.js';
 import type { Surfaces } from './surfaces.js';
 
@@ -79,7 +80,9 @@ export function createPorts({ options, surfaces, internal, metrics, clock, log }
     daprGrpc: grpcServer,
     layottoGrpc: grpcServer,
     daprHttp: () => createServer({ ...shared, http: surfaces.daprHttp }),
-    internal: () => createServer({ ...shared, http: internal }),
+    // One connection carries the calls of a whole sidecar; nobody upgrades to HTTP/2 here, nor speaks anything else.
+    internal: () =>
+      createServer({ ...shared, http: internal, limits: { http2: SIDECAR_HTTP2_LIMITS }, allowUpgradeH2c: false }),
     metrics: () => createServer({ ...shared, http: metricsHandler(metrics) }),
   };
   const servers = new Map<PortName, Server>();
