@@ -7,6 +7,7 @@ import { asCliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 import { parseFlags } from './flag-parser.js';
 import { type Host, processHost } from './host.js';
+import { keepAlive } from './keep-alive.js';
 import { openSink, runUnits } from './run-units.js';
 
 const EXTRAS = [
@@ -64,11 +65,11 @@ function refuse(error: unknown, args: readonly string[], version: string, host: 
   const json = args.some((arg) => /^--?log-as-json(=true)?$/.test(arg));
   const format = json ? 'dapr-json' : 'dapr-text';
   const log = createLogger({ format, level: 'info', appId: '', version }, { write: (line) => host.print(line) });
-  // Dapr's own sentences stand alone in its log, without our place before them.
+  // Dapr's own sentences stand alone in its log: the place follows, where there is one.
   const first = error instanceof ConfigError ? error.problems.find(({ severity }) => severity === 'error') : undefined;
-  log.fatal(
-    `Fatal error from runtime: ${first === undefined ? shown.message : `${first.message} (${first.origin.source})`}`,
-  );
+  const place =
+    first === undefined || first.origin.source.startsWith('default') ? '' : ` (${originText(first.origin)})`;
+  log.fatal(`Fatal error from runtime: ${first?.message ?? shown.message}${place}`);
   return shown.exitCode === EXIT.usage ? EXIT.usage : EXIT.failed;
 }
 
@@ -99,9 +100,7 @@ async function waitForOutbound(port: number, host: Host): Promise<number> {
       host.printError(`daprd: the sidecar on port ${port} is not ready after ${WAIT_MS / 1000} s\n`);
       return EXIT.failed;
     }
-    const alive = setInterval(() => {}, WAIT_MS);
     await new Promise<void>((resolve) => void host.clock.after(WAIT_POLL_MS, resolve));
-    clearInterval(alive);
   }
   return EXIT.ok;
 }
@@ -122,5 +121,6 @@ function answersOutbound(port: number): Promise<boolean> {
 }
 
 export async function main(): Promise<void> {
+  keepAlive();
   process.exit(await runDaprd(process.argv.slice(2), processHost()));
 }

@@ -4,6 +4,7 @@ import { asCliError, CliError, problemLines } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 import { parseFlags } from './flag-parser.js';
 import { type Host, processHost } from './host.js';
+import { keepAlive } from './keep-alive.js';
 import { fatalToLog, openSink, runUnits } from './run-units.js';
 
 /** Layotto's own flags (cmd/layotto/cmd.go) beside ours; those but `config` and `log-level` have no effect yet. */
@@ -77,5 +78,6 @@ export async function runLayotto(args: readonly string[], host: Host): Promise<n
 }
 
 export async function main(): Promise<void> {
+  keepAlive();
   process.exit(await runLayotto(process.argv.slice(2), processHost()));
 }

@@ -12,6 +12,7 @@ import { addVersionCommand } from './command-version.js';
 import { EXIT } from './exit-codes.js';
 import { withoutBooleanValues } from './flags.js';
 import { type Host, processHost } from './host.js';
+import { keepAlive } from './keep-alive.js';
 
 export function buildProgram(host: Host, done: (code: number) => void): Command {
   const program = new Command('outrigger')
@@ -70,5 +71,6 @@ export async function runOutrigger(args: readonly string[], host: Host): Promise
 }
 
 export async function main(): Promise<void> {
+  keepAlive();
   process.exit(await runOutrigger(process.argv.slice(2), processHost()));
 }

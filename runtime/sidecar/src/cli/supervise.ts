@@ -19,7 +19,8 @@ export interface SuperviseOptions {
 
 /**
  * Signals count from now on; units are brought up by `start`, which may run in parallel. The code: of the first app that
- * failed; 0 when everybody ended well or because we asked for it; 1 when a sidecar ended for an error.
+ * failed; 0 when everybody ended well or because we asked for it. Rejects, when all has ended, with the error that a sidecar
+ * could not go on for: it belongs on the last line.
  */
 export async function supervise(start: () => Promise<readonly Unit[]>, options: SuperviseOptions): Promise<number> {
   const { clock, log, failPolicy, stopWithinMs, exit } = options;
@@ -52,26 +53,27 @@ export async function supervise(start: () => Promise<readonly Unit[]>, options: 
   );
   try {
     units = await start();
-    const code = await Promise.race([
+    const reason = await Promise.race([
       asked.then(() => undefined),
       firstReasonToEnd(units, failPolicy, log, () => stopping !== undefined),
     ]);
     if (stopping === undefined) signals.deadline(stopWithinMs);
     const signal = stopping ?? 'SIGTERM';
     const ends = await Promise.all(units.map((unit) => unit.stop(signal)));
-    return code ?? codeAfterStop(ends, signal);
+    if (reason instanceof Error) throw reason;
+    return reason ?? codeAfterStop(ends, signal);
   } finally {
     signals.close();
   }
 }
 
-/** Resolves with an exit code, or undefined when a stop was asked for. */
+/** Resolves with an exit code, with the error of a sidecar, or with undefined when a stop was asked for. */
 async function firstReasonToEnd(
   units: readonly Unit[],
   failPolicy: 'stop' | 'continue',
   log: Logger,
   isStopping: () => boolean,
-): Promise<number | undefined> {
+): Promise<number | Error | undefined> {
   let left = units.length;
   let failed: number = EXIT.ok;
   return new Promise((resolve) => {
@@ -80,12 +82,13 @@ async function firstReasonToEnd(
         left--;
         const code = codeOf(end);
         say(unit, end, isStopping() ? EXIT.ok : code, log);
+        if (end.kind === 'fatal') return resolve(end.error);
         if (end.kind === 'asked' && units.length === 1) return resolve(undefined);
         if (failed === EXIT.ok) failed = code;
-        if (end.kind === 'fatal' || (code !== EXIT.ok && failPolicy === 'stop')) return resolve(code);
+        if (code !== EXIT.ok && failPolicy === 'stop') return resolve(code);
         if (left === 0) return resolve(failed);
         // The others go on; this one's sidecar has nobody to serve.
-        if (end.kind === 'app' || end.kind === 'asked') void unit.stop('SIGTERM');
+        void unit.stop('SIGTERM');
       });
     }
   });
@@ -99,8 +102,7 @@ function codeOf(end: UnitEnd): number {
 
 function say(unit: Unit, end: UnitEnd, code: number, log: Logger): void {
   if (end.kind === 'asked') log.info(`${unit.appId} was asked to stop`);
-  else if (end.kind === 'fatal') log.fatal(end.error.message);
-  else {
+  else if (end.kind === 'app') {
     const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
     log[code === EXIT.ok ? 'info' : 'error'](`the app ${unit.appId} ended with ${how}`);
   }
