@@ -20,7 +20,7 @@ export function fromConnect(transport: Transport): RpcTransport {
         const response = await transport.unary(
           descriptorOf(method) as DescMethodUnary,
           options.signal,
-          options.timeoutMs,
+          wholeMs(options),
           headersOf(options),
           request as never,
         );
@@ -61,7 +61,7 @@ function responsesOf<O>(
   const response = transport.stream(
     descriptorOf(method) as DescMethodStreaming,
     signal,
-    options.timeoutMs,
+    wholeMs(options),
     headersOf(options),
     (async function* () {
       yield* requests;
@@ -77,6 +77,11 @@ function responsesOf<O>(
       }
     },
   };
+}
+
+/** connect writes the number as it is into grpc-timeout, where only whole ones are allowed. */
+function wholeMs({ timeoutMs }: CallOptions): number | undefined {
+  return timeoutMs === undefined ? undefined : Math.ceil(timeoutMs);
 }
 
 function headersOf(options: CallOptions): Headers {
