@@ -1,13 +1,13 @@
 import { Edition } from '@bufbuild/protobuf/wkt';
 import { emitEntryRead, emitFieldRead } from './emit-read.mjs';
 import { emitFieldWrite } from './emit-write.mjs';
-import { codecType, messageName, wire } from './names.mjs';
+import { codecType, typeName, wire } from './names.mjs';
 import { isImplicit, zeroOf } from './scalars.mjs';
 
 /** Emits `newX`, `readX`, `writeX` and `XCodec` of a message. */
 export function emitMessage(f, message) {
   // Other editions track presence by prototypes (protobuf-es), which these functions do not make.
-  if (message.file.edition !== Edition.EDITION_PROTO3) throw new Error(`protoc-gen-hot: ${message} is not proto3`);
+  if (message.file.edition !== Edition.EDITION_PROTO3) throw new Error(`protoc-gen-codec: ${message} is not proto3`);
   emitNew(f, message);
   for (const field of message.fields) emitEntryRead(f, message, field);
   emitRead(f, message);
@@ -17,7 +17,7 @@ export function emitMessage(f, message) {
 
 function emitNew(f, message) {
   const Shape = f.importShape(message);
-  f.print('export function new', messageName(message), '(): ', Shape, ' {');
+  f.print('export function new', typeName(message), '(): ', Shape, ' {');
   f.print('  return {');
   f.print('    $typeName: ', f.string(message.typeName), ',');
   for (const member of message.members) {
@@ -40,7 +40,7 @@ function zeroOfMember(f, member) {
 
 function emitRead(f, message) {
   const Shape = f.importShape(message);
-  const name = messageName(message);
+  const name = typeName(message);
   const cursor = wire(f, 'cursor');
   f.print('export function read', name, '(');
   f.print('  message: ', Shape, ',');
@@ -71,7 +71,7 @@ function emitWrite(f, message) {
   const Writer = codecType(f, 'MessageWriter');
   f.print(
     'export function write',
-    messageName(message),
+    typeName(message),
     '(message: ',
     f.importShape(message),
     ', writer: ',
@@ -85,7 +85,7 @@ function emitWrite(f, message) {
 }
 
 function emitCodec(f, message) {
-  const name = messageName(message);
+  const name = typeName(message);
   const left = wire(f, 'nestingMax');
   f.print('export const ', name, 'Codec: ', codecType(f, 'MessageCodec'), '<', f.importShape(message), '> = {');
   f.print('  typeName: ', f.string(message.typeName), ',');

@@ -1,4 +1,4 @@
-import { messageFunction, messageName, wire } from './names.mjs';
+import { messageFunction, typeName, wire } from './names.mjs';
 import { isBytes, isText, lengthTagOf, numberType, tagOf, zeroOf } from './scalars.mjs';
 
 /** Emits the `case` clauses of a field in the switch of `readX`. */
@@ -140,7 +140,7 @@ function isTextMap(field) {
 
 /** The function that reads one entry of a map. */
 function entryReader(f, message, field) {
-  return isTextMap(field) ? wire(f, 'readTextEntry') : `read${messageName(message)}_${field.localName}Entry`;
+  return isTextMap(field) ? wire(f, 'readTextEntry') : `read${typeName(message)}_${field.localName}Entry`;
 }
 
 /** Emits the reader of a map's entries: an entry is a message of the fields key = 1 and value = 2. */

@@ -1,13 +1,21 @@
 /** The module of a file's emitted codecs, without its ending, from the folder of the output. */
-export function hotFile(file) {
-  return `${file.name}_hot`;
+export function codecFile(file) {
+  return `${file.name}_codec`;
 }
 
-/** The name of a message in TypeScript, as protoc-gen-es forms it: `Outer_Inner`. */
-export function messageName(message) {
-  const inPackage = message.file.proto.package
-    ? message.typeName.slice(message.file.proto.package.length + 1)
-    : message.typeName;
+/** The folder of a file's package in the output, with its final slash. */
+export function folderOf(file) {
+  return file.name.slice(0, file.name.lastIndexOf('/') + 1);
+}
+
+/** `AppCallbackHealthCheck` as the name of a file: `app-callback-health-check`. */
+export function kebabCase(name) {
+  return name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, '-').toLowerCase();
+}
+
+/** The name of a message or an enum in TypeScript, as protoc-gen-es forms it: `Outer_Inner`. */
+export function typeName(type) {
+  const inPackage = type.file.proto.package ? type.typeName.slice(type.file.proto.package.length + 1) : type.typeName;
   return inPackage.replaceAll('.', '_');
 }
 
@@ -43,6 +51,6 @@ export function codecType(f, name) {
 /** The function `verb` (new, read, write) of `target`, for use in the file of `user`. */
 export function messageFunction(f, user, target, verb) {
   if (isStruct(target)) return f.import(`${verb}Struct`, codecModule('struct'));
-  const name = `${verb}${messageName(target)}`;
-  return target.file === user.file ? name : f.import(name, `./${hotFile(target.file)}.js`);
+  const name = `${verb}${typeName(target)}`;
+  return target.file === user.file ? name : f.import(name, `./${codecFile(target.file)}.js`);
 }

@@ -28,3 +28,9 @@ export interface MethodInfo<I, O> {
   readonly request: MessageCodec<I>;
   readonly response: MessageCodec<O>;
 }
+
+/** What is to be known of a service without its messages. */
+export interface ServiceInfo {
+  readonly typeName: string;
+  readonly methods: readonly Pick<MethodInfo<unknown, unknown>, 'path' | 'kind'>[];
+}

@@ -7,7 +7,7 @@ import {
   SaveStateRequestSchema,
   TopicEventRequestSchema,
 } from '../dapr/runtime/v1.js';
-import { EverythingCodec } from '../gen/outrigger/testing/v1/everything_hot.js';
+import { EverythingCodec } from '../gen/outrigger/testing/v1/everything_codec.js';
 import { EverythingSchema } from '../gen/outrigger/testing/v1/everything_pb.js';
 import { GetNextIdResponseSchema } from '../layotto/runtime/v1.js';
 import { codecOf } from './codec-of.js';

@@ -14,7 +14,7 @@ export interface MessageWriter {
 
 /**
  * Encodes and decodes one message type. `decode` throws on malformed input; decoded messages own their bytes (D6).
- * Generated codecs (hot messages) and protobuf-es adapters both have this form.
+ * Emitted codecs and protobuf-es adapters both have this form.
  */
 export interface MessageCodec<T> {
   readonly typeName: string;
