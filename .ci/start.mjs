@@ -5,7 +5,7 @@ import { build } from './build.mjs';
 import { root } from './workspace.mjs';
 
 console.log('Building Outrigger');
-await build();
+await build(['runtime/sidecar', 'examples/quickstart']);
 console.log('\nStarting two apps, each with its own sidecar: examples/quickstart/src/orders.ts and shipping.ts\n');
 process.chdir(join(root, 'examples', 'quickstart'));
 process.argv.splice(2, Infinity, 'run', '-f', 'dapr.yaml');
