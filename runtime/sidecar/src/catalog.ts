@@ -7,48 +7,48 @@ import type { ComponentDefinition, ComponentKind } from '@outrigger/components-c
 import { type CatalogRow, type ComponentCatalog, createCatalog } from './component/catalog-row.js';
 
 type Load = () => Promise<{ readonly definitions: readonly ComponentDefinition[] }>;
+type Status = CatalogRow['status'];
 
-interface Package {
-  readonly name: string;
-  readonly load: Load;
-}
-
-const memory: Package = { name: '@outrigger/components-memory', load: () => import('@outrigger/components-memory') };
-const local: Package = { name: '@outrigger/components-local', load: () => import('@outrigger/components-local') };
-
-function row(from: Package, type: string, description: string, aliases: readonly string[] = []): CatalogRow {
-  const kind = type.slice(0, type.indexOf('.')) as ComponentKind;
-  return {
+/** The rows of one package: type, status, description, other names. */
+function rowsOf(
+  name: string,
+  load: Load,
+  rows: readonly (readonly [type: string, status: Status, description: string, alias?: string])[],
+): CatalogRow[] {
+  return rows.map(([type, status, description, alias]) => ({
     type,
-    kind,
-    aliases,
+    kind: type.slice(0, type.indexOf('.')) as ComponentKind,
+    aliases: alias === undefined ? [] : [alias],
     versions: ['v1'],
-    package: from.name,
-    status: 'stable',
+    package: name,
+    status,
     description,
     load: async () => {
-      const { definitions } = await from.load();
-      const found = definitions.find((definition) => definition.type === type);
-      if (found === undefined) throw new Error(`${from.name} has no component ${type}`);
+      const found = (await load()).definitions.find((definition) => definition.type === type);
+      if (found === undefined) throw new Error(`${name} has no component ${type}`);
       return found;
     },
-  };
+  }));
 }
 
 export const catalogRows: readonly CatalogRow[] = [
-  row(local, 'state.local', 'State on disk, shared by the sidecars of a namespace'),
-  row(local, 'pubsub.local', 'Topics on disk, shared by the sidecars of a namespace'),
-  row(local, 'configuration.local', 'Configuration on disk, shared by the sidecars of a namespace'),
-  row(local, 'lock.local', 'Locks between the sidecars of a namespace'),
-  row(local, 'sequencer.local', 'Ids from disk, shared by the sidecars of a namespace'),
-  row(local, 'secretstores.local.env', 'Secrets from environment variables'),
-  row(local, 'secretstores.local.file', 'Secrets from a JSON file'),
-  row(local, 'nameresolution.local', 'Apps of the namespace on this machine'),
-  row(memory, 'state.in-memory', 'State in the memory of this sidecar', ['state.memory']),
-  row(memory, 'pubsub.in-memory', 'Topics in the memory of this sidecar', ['pubsub.memory']),
-  row(memory, 'configuration.in-memory', 'Configuration in the memory of this sidecar', ['configuration.memory']),
-  row(memory, 'lock.in-memory', 'Locks in the memory of this sidecar', ['lock.memory']),
-  row(memory, 'sequencer.in-memory', 'Ids from the memory of this sidecar', ['sequencer.memory']),
+  ...rowsOf('@outrigger/components-local', () => import('@outrigger/components-local'), [
+    ['state.local', 'beta', 'State on disk, shared by the sidecars of a namespace'],
+    ['pubsub.local', 'beta', 'Topics on disk, shared by the sidecars of a namespace'],
+    ['configuration.local', 'beta', 'Configuration on disk, shared by the sidecars of a namespace'],
+    ['lock.local', 'beta', 'Locks between the sidecars of a namespace'],
+    ['sequencer.local', 'beta', 'Ids from disk, shared by the sidecars of a namespace'],
+    ['nameresolution.local', 'beta', 'Apps of the namespace on this machine'],
+    ['secretstores.local.env', 'stable', 'Secrets from environment variables'],
+    ['secretstores.local.file', 'stable', 'Secrets from a JSON file'],
+  ]),
+  ...rowsOf('@outrigger/components-memory', () => import('@outrigger/components-memory'), [
+    ['state.in-memory', 'stable', 'State in the memory of this sidecar', 'state.memory'],
+    ['pubsub.in-memory', 'stable', 'Topics in the memory of this sidecar', 'pubsub.memory'],
+    ['configuration.in-memory', 'stable', 'Configuration in the memory of this sidecar', 'configuration.memory'],
+    ['lock.in-memory', 'stable', 'Locks in the memory of this sidecar', 'lock.memory'],
+    ['sequencer.in-memory', 'stable', 'Ids from the memory of this sidecar', 'sequencer.memory'],
+  ]),
 ];
 
 export const catalog: ComponentCatalog = createCatalog(catalogRows);

@@ -427,7 +427,7 @@ describe('the other commands', { timeout: TIMEOUT * 2 }, () => {
   });
 
   it('components lists types, and what one takes', async () => {
-    assert.match((await run('outrigger', ['components'])).output, /^state\.local +v1 +stable /m);
+    assert.match((await run('outrigger', ['components'])).output, /^state\.local +v1 +beta /m);
     assert.match((await run('outrigger', ['components', 'state.in-memory'])).output, /of the state block: keyPrefix/);
     const { code, output } = await run('outrigger', ['components', 'state.in-memry']);
     assert.equal(code, 4);
