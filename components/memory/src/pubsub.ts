@@ -279,7 +279,7 @@ class InMemoryPubSub implements PubSub {
       id: message.id,
       topic: message.topic,
       // The receiver owns its bytes, and several consumers may get one message.
-      data: message.data.slice(),
+      data: new Uint8Array(message.data),
       contentType: message.contentType,
       metadata: message.metadata,
       attempt: message.attempt,

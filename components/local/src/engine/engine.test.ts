@@ -163,6 +163,7 @@ describe('a request that is sent again', () => {
     const again = participate(engine);
     assert.deepEqual(await once(again), first);
     await again.call('pubsub.subscribe', { ...place, subscription: 1, inFlightMax: 10, held: [] });
+    await turn();
     assert.equal(messagesOf(again).length, 1, 'published once');
     const [item] = await again.call('configuration.get', { store, selector: { keys: ['k'], metadata: {} } });
     assert.equal(
@@ -225,6 +226,7 @@ describe('messages', () => {
       held: [{ offset: held!.offset, attempt: 1 }],
     });
     clock.advance(250);
+    await turn();
     assert.deepEqual(messagesOf(other).map(dataOf), ['2', '3']);
     assert.deepEqual(messagesOf(back), []);
     await back.call('pubsub.settle', {

@@ -7,13 +7,13 @@ import {
   type MaybePromise,
 } from '@outrigger/components-core';
 import { createExpiryQueue, type ExpiryQueue } from '@outrigger/components-core/support';
-import { cacheValueBytesMax, compactBytesMin, compactSegmentsMax, consumerIdleMs, returnMs } from '../limits.js';
+import { compactBytesMin, compactSegmentsMax, consumerIdleMs, returnMs } from '../limits.js';
 import type { LocalFs } from '../log/files.js';
 import { Log } from '../log/log.js';
-import { createPayloadCache, type Payload } from '../log/payload.js';
+import { createPayloadCache, Payload, type PayloadCache } from '../log/payload.js';
 import { type Recovery, recover } from '../log/recover.js';
 import type { Operation, Reply, Request } from '../operation.js';
-import type { Entry, LogRecord, Origin } from '../record.js';
+import type { Entry, LogRecord, Origin, Publish } from '../record.js';
 import type { Group } from '../table/group.js';
 import { Registry } from '../table/registry.js';
 import type { Topic } from '../table/topic.js';
@@ -81,7 +81,7 @@ export class Engine {
       cache,
       load: (payload) => {
         payload.used = true;
-        return payload.bytes ?? log!.read(payload);
+        return payload.bytes ?? readInto(cache, log!, payload);
       },
       onIdle: (group) => engine?.noteIdle(group),
     });
@@ -100,7 +100,17 @@ export class Engine {
   join(peer: SessionPeer): Session {
     // It lost its connection and was faster than our notice of it.
     for (const earlier of this.sessions) if (earlier.peer.participant === peer.participant) this.leave(earlier);
-    const session = createSession(peer);
+    const session = createSession({
+      participant: peer.participant,
+      // It runs in the middle of a batch; what goes wrong over there must not go wrong here.
+      push: (push, message) => {
+        try {
+          peer.push(push, message);
+        } catch (error) {
+          this.logger.error({ err: error, push }, 'a participant of the local components could not be told something');
+        }
+      },
+    });
     this.sessions.add(session);
     this.tables.requests.connected(peer.participant);
     return session;
@@ -215,22 +225,29 @@ export class Engine {
 
   async *#entries(): AsyncGenerator<Entry> {
     for (const record of this.tables.snapshot()) {
-      const loaded: Payload[] = [];
       try {
-        for (const payload of payloadsOf(record)) {
-          if (payload.bytes !== undefined) continue;
-          payload.bytes = await this.#log.read(payload);
-          loaded.push(payload);
-        }
+        yield { origin: undefined, record: await this.#loaded(record) };
       } catch (error) {
         if (this.#closing !== undefined) throw error;
         // The file is set aside, not deleted; see Log.#retire.
         this.logger.error({ err: error, kind: record.kind }, 'a damaged entry is left out of the rewritten local log');
-        continue;
       }
-      yield { origin: undefined, record };
-      for (const payload of loaded) payload.bytes = undefined;
     }
+  }
+
+  /** The record with bytes that stay, also when its value is replaced before they are written. */
+  async #loaded(record: LogRecord): Promise<LogRecord> {
+    const copy = async (payload: Payload): Promise<Payload> => {
+      const copied = new Payload(payload.length, payload.crc);
+      copied.bytes = payload.bytes ?? (await this.#log.read(payload));
+      copied.source = payload;
+      return copied;
+    };
+    if (record.kind === 'state-set') return { ...record, value: await copy(record.value) };
+    if (record.kind !== 'publish') return record;
+    const messages: Publish['messages'][number][] = [];
+    for (const { expiresAtMs, body } of record.messages) messages.push({ expiresAtMs, body: await copy(body) });
+    return { ...record, messages };
   }
 
   #idleEndOf(group: Group): number | undefined {
@@ -300,9 +317,17 @@ function* payloadsOf(record: LogRecord): Generator<Payload> {
   else if (record.kind === 'publish') for (const { body } of record.messages) yield body;
 }
 
-/** Payloads just read are views into a buffer that is used again: small ones get bytes of their own, for the cache. */
+/** Payloads just read are views into a buffer that is used again. Their bytes are read anew when they are asked for. */
 function detach(record: LogRecord): void {
-  for (const payload of payloadsOf(record)) {
-    payload.bytes = payload.length <= cacheValueBytesMax ? Uint8Array.from(payload.bytes!) : undefined;
+  for (const payload of payloadsOf(record)) payload.bytes = undefined;
+}
+
+async function readInto(cache: PayloadCache, log: Log, payload: Payload): Promise<Uint8Array> {
+  const bytes = await log.read(payload);
+  // Two readers at once: the first one's bytes stay.
+  if (payload.bytes === undefined && !payload.isDropped) {
+    payload.bytes = bytes;
+    cache.add(payload);
   }
+  return bytes;
 }

@@ -75,28 +75,30 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const), steps: fc.nat(12), keep: fc.nat(1000) }) },
 );
 
-/** What may be found under a key: what was acknowledged last, and what was asked for since. */
+/** What may be found under a key: what was acknowledged last, and what was asked for and has no certain end. */
 class Register {
   #acknowledged: string | undefined;
-  #open: (string | undefined)[] = [];
+  #open: { readonly value: string | undefined; isLost: boolean }[] = [];
 
   async change(value: string | undefined, action: () => Promise<unknown>): Promise<void> {
-    this.#open.push(value);
+    const asked = { value, isLost: false };
+    this.#open.push(asked);
     try {
       await action();
     } catch (error) {
-      // Refused for good, unless the power went: then nobody knows.
-      if ((error as ComponentError).kind === 'disk-full') this.#open.splice(this.#open.lastIndexOf(value), 1);
+      // Refused for good, unless the power went: then it may be found, even behind what came later.
+      if ((error as ComponentError).kind === 'disk-full') this.#open.splice(this.#open.indexOf(asked), 1);
+      else asked.isLost = true;
       throw error;
     }
     // In the order of the requests, so everything asked before it is overwritten.
-    const at = this.#open.indexOf(value);
-    this.#open.splice(0, at + 1);
+    const at = this.#open.indexOf(asked);
+    this.#open = this.#open.filter(({ isLost }, index) => isLost || index > at);
     this.#acknowledged = value;
   }
 
   check(what: string, found: string | undefined): void {
-    const allowed = [this.#acknowledged, ...this.#open];
+    const allowed = [this.#acknowledged, ...this.#open.map(({ value }) => value)];
     assert.ok(
       allowed.includes(found),
       `${what}: ${found?.slice(0, 20)} is none of ${allowed.map((value) => value?.slice(0, 20))}`,

@@ -70,6 +70,6 @@ export class Batch {
 
   /** Places without assigning them, for a snapshot, whose file counts only when it is complete. */
   *places(position: number): Generator<PayloadMark> {
-    for (const { payload, at } of this.#writer.marks) yield { payload, at: position + at };
+    for (const { payload, at } of this.#writer.marks) yield { payload: payload.source ?? payload, at: position + at };
   }
 }

@@ -110,8 +110,12 @@ export class Log {
       isWritten = true;
       await segment.file.sync();
     } catch (error) {
-      await this.#repair(segment, isWritten);
-      throw error;
+      if (await this.#repair(segment, isWritten)) throw error;
+      throw new ComponentError(
+        'unavailable',
+        `the log of the local components cannot be written (${(error as Error).message}), nor what was written be taken back; the next start may find it`,
+        { cause: error },
+      );
     }
     this.#batches++;
     segment.length = position + bytes.length;
@@ -120,16 +124,19 @@ export class Log {
   }
 
   /**
-   * After a failed sync nobody knows which pages are on the disk, so that segment is not continued; the next one says
-   * where it ends. After a failed write the bytes are cut off.
+   * Takes a failed batch back; false: its bytes are still there, and count if the machine fails before the next segment
+   * says where this one ends. After a failed sync nobody knows which pages are on the disk, so that segment is not
+   * continued in any case.
    */
-  async #repair(segment: Opened, isWritten: boolean): Promise<void> {
+  async #repair(segment: Opened, isWritten: boolean): Promise<boolean> {
+    if (isWritten) this.#current = undefined;
     try {
       await segment.file.truncate(segment.length);
       await segment.file.sync();
-      if (isWritten) this.#current = undefined;
+      return true;
     } catch {
       this.#current = undefined;
+      return false;
     }
   }
 

@@ -11,8 +11,14 @@ export class Payload {
   file = 0;
   at = 0;
   bytes: Uint8Array | undefined;
+  /** The cache holds its bytes. */
+  cached = false;
   /** Read since the cache last looked. */
   used = false;
+  /** Its value or message is gone. */
+  isDropped = false;
+  /** Of a copy that is on its way into a snapshot: the payload that will be found there. */
+  source: Payload | undefined;
 
   constructor(length: number, crc: number) {
     this.length = length;
@@ -21,33 +27,49 @@ export class Payload {
 }
 
 export interface PayloadCache {
-  /** Takes a committed payload with its bytes, or lets the bytes go. */
+  /** Takes a payload that is on the disk with its bytes, or lets the bytes go. */
   add(payload: Payload): void;
   /** The payload is not needed any more. */
   drop(payload: Payload): void;
   readonly bytes: number;
 }
 
-/** What is dropped first was added first and not read since (second chance). */
+/**
+ * What goes first was added first and not read since (second chance). A plain queue: a Set from whose front one deletes
+ * again and again steps over all that it deleted before.
+ */
 export function createPayloadCache(
   bytesMax: number = cacheBytesMax,
   valueBytesMax: number = cacheValueBytesMax,
 ): PayloadCache {
-  const held = new Set<Payload>();
+  let queue: Payload[] = [];
+  let head = 0;
+  let count = 0;
   let bytes = 0;
 
+  function forget(payload: Payload): void {
+    payload.cached = false;
+    payload.bytes = undefined;
+    bytes -= payload.length;
+    count--;
+  }
+
   function evict(): void {
-    for (const payload of held) {
-      if (bytes <= bytesMax) return;
-      held.delete(payload);
+    while (bytes > bytesMax && head < queue.length) {
+      const payload = queue[head++]!;
+      if (!payload.cached) continue;
       if (payload.used) {
         payload.used = false;
-        held.add(payload);
-        continue;
-      }
-      bytes -= payload.length;
-      payload.bytes = undefined;
+        queue.push(payload);
+      } else forget(payload);
     }
+  }
+
+  /** Dropped payloads stay in the queue for a while; there are never more of them than of the others, and some. */
+  function tidy(): void {
+    if (queue.length < 2 * count + 1024) return;
+    queue = queue.slice(head).filter(({ cached }) => cached);
+    head = 0;
   }
 
   return {
@@ -56,13 +78,17 @@ export function createPayloadCache(
         payload.bytes = undefined;
         return;
       }
-      if (payload.bytes === undefined || held.has(payload)) return;
-      held.add(payload);
+      if (payload.bytes === undefined || payload.cached || payload.isDropped) return;
+      payload.cached = true;
+      queue.push(payload);
+      count++;
       bytes += payload.length;
-      if (bytes > bytesMax) evict();
+      evict();
+      tidy();
     },
     drop(payload) {
-      if (held.delete(payload)) bytes -= payload.length;
+      payload.isDropped = true;
+      if (payload.cached) forget(payload);
       payload.bytes = undefined;
     },
     get bytes() {

@@ -83,13 +83,17 @@ async function read(
   let lastId = covered;
   let lastLength = 0;
 
-  // A newest file that was not finished being made: no header yet, hence no batch.
-  const newest = candidates.at(-1);
-  if (newest !== undefined && newest.header === undefined && newest.size <= headerBytes) {
-    damage.push({ file: newest.name, offset: 0, length: newest.size, kind: 'torn' });
-    candidates.pop();
-    await newest.file.close();
-    await fs.remove(join(directory, newest.name)).catch(() => {});
+  // Files that were not finished being made hold no batch: the newest without a header, and those that the next one does
+  // not know as the one before it.
+  for (const [index, { name, id, file, header, size }] of [...candidates.entries()].reverse()) {
+    const next = candidates[index + 1]?.header;
+    const isUnfinished =
+      next === undefined ? header === undefined && index === candidates.length - 1 : next.previousId < id;
+    if (name.endsWith('.snapshot') || size > headerBytes || !isUnfinished) continue;
+    damage.push({ file: name, offset: 0, length: size, kind: 'torn' });
+    candidates.splice(index, 1);
+    await file.close();
+    await fs.remove(join(directory, name)).catch(() => {});
   }
 
   for (const [index, candidate] of candidates.entries()) {

@@ -131,6 +131,7 @@ describe('the processes of a namespace', () => {
     const [owner, participant] = [await opened(clock), await opened(clock)];
     await set(owner, 'key', 'value');
     await set(participant, 'key', 'value');
+    clock.advance(15_000);
     assert.equal(clock.pending, 0);
   });
 });

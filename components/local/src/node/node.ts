@@ -3,6 +3,7 @@
  * that name the same directory share one. Requests that have no answer when the owner goes are sent to the next one, in
  * the same order, with the same numbers.
  */
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import {
   type ComponentClock,
@@ -78,6 +79,8 @@ export class LocalNode {
   /** Was a participant of the owner before: it may hold messages, as others may. */
   #hadOwner = false;
   #numbers = 0;
+  /** No number below it is pending. */
+  #lowest = 1;
   #pendingBytes = 0;
   #timer: ComponentTimer | undefined;
   /** Ends what `run` waits for, so that it sees that the node is closed. */
@@ -89,11 +92,8 @@ export class LocalNode {
 
   constructor(config: NodeConfig) {
     this.#config = config;
-    const half = (): string =>
-      Math.floor(config.clock.random() * 2 ** 32)
-        .toString(16)
-        .padStart(8, '0');
-    this.participant = half() + half();
+    // Not from the clock: two processes whose clocks are alike must not have one name.
+    this.participant = randomBytes(8).toString('hex');
   }
 
   /** The data itself, when this process owns it: reads need no promise then. */
@@ -351,8 +351,8 @@ export class LocalNode {
 
   /** The lowest number without an answer. */
   get #floor(): number {
-    const [first] = this.#pending.keys();
-    return first ?? this.#numbers + 1;
+    while (this.#lowest <= this.#numbers && !this.#pending.has(this.#lowest)) this.#lowest++;
+    return this.#lowest;
   }
 
   #send(connection: Connection, number: number): void {
@@ -386,17 +386,13 @@ export class LocalNode {
     if (pending === undefined) return undefined;
     this.#pending.delete(number);
     this.#pendingBytes -= pending.bytes;
-    if (this.#pending.size === 0) {
-      this.#timer?.cancel();
-      this.#timer = undefined;
-    }
     return pending;
   }
 
-  /** One timer for the request that waits longest. */
+  /** One timer for the request that waits longest. It is not cancelled by every answer: when it fires it looks again. */
   #arm(): void {
     if (this.#timer !== undefined || this.#isClosed) return;
-    const [oldest] = this.#pending.values();
+    const oldest = this.#pending.get(this.#floor);
     if (oldest === undefined) return;
     const { clock } = this.#config;
     this.#timer = clock.after(Math.max(0, oldest.atMs + requestTimeoutMs - clock.now()), () => {

@@ -7,6 +7,7 @@ import { inFlightBytesMax } from '../limits.js';
 import type { GroupRecord } from '../record.js';
 import type { TableContext } from './context.js';
 import { IntervalSet } from './interval-set.js';
+import { OffsetQueue } from './offset-queue.js';
 import type { Message, Topic } from './topic.js';
 
 /** One subscription of one participant. */
@@ -25,6 +26,12 @@ interface InFlight {
   readonly bytes: number;
 }
 
+interface Outgoing {
+  readonly message: Message;
+  readonly held: InFlight;
+  body: Uint8Array | 'unreadable' | undefined;
+}
+
 export class Group {
   readonly topic: Topic;
   readonly consumerId: string;
@@ -34,12 +41,14 @@ export class Group {
   idleSinceMs: number;
   readonly #context: TableContext;
   readonly #inFlight = new Map<number, InFlight>();
-  /** Offsets to deliver before new ones, ascending. */
-  readonly #returned: number[] = [];
+  /** Offsets to deliver before new ones. */
+  readonly #returned = new OffsetQueue();
   readonly #delayed = new Map<number, number>();
   readonly #delays: ExpiryQueue<number>;
   /** Attempts made, of offsets delivered before. */
   readonly #attempts = new Map<number, number>();
+  /** Handed out and not delivered yet, in order. */
+  readonly #outgoing: Outgoing[] = [];
   #cursor = 0;
   #turn = 0;
   /** Deliveries wait: participants of the former owner may come back with what they hold. */
@@ -106,8 +115,7 @@ export class Group {
   claim(member: Member, offset: number, attempt: number): boolean {
     const message = this.topic.messages.get(offset);
     if (message === undefined || this.settled.has(offset) || this.#inFlight.has(offset)) return false;
-    const index = this.#returned.indexOf(offset);
-    if (index >= 0) this.#returned.splice(index, 1);
+    this.#returned.delete(offset);
     this.#delayed.delete(offset);
     this.#hold(member, message, attempt);
     return true;
@@ -142,8 +150,7 @@ export class Group {
       this.#giveBack(offset);
       return;
     }
-    const index = this.#returned.indexOf(offset);
-    if (index >= 0) this.#returned.splice(index, 1);
+    this.#returned.delete(offset);
     this.#delayed.set(offset, notBeforeMs);
     this.#delays.note(offset, notBeforeMs);
   }
@@ -198,7 +205,7 @@ export class Group {
   /** The next message to hand out; it stays where it is until taken. Expired ones on the way are dropped. */
   #next(): Message | undefined {
     for (;;) {
-      const returned = this.#returned[0];
+      const returned = this.#returned.first();
       let offset = returned;
       if (offset === undefined) {
         this.#cursor = this.settled.gap(Math.max(this.#cursor, this.topic.firstOffset));
@@ -220,7 +227,7 @@ export class Group {
   }
 
   #take(offset: number): void {
-    if (this.#returned[0] === offset) this.#returned.shift();
+    if (this.#returned.first() === offset) this.#returned.delete(offset);
     else this.#cursor = offset + 1;
   }
 
@@ -235,38 +242,53 @@ export class Group {
     return undefined;
   }
 
-  #hold(member: Member, message: Message, attempt: number): void {
+  #hold(member: Member, message: Message, attempt: number): InFlight {
     member.inFlight++;
     member.bytes += message.body.length;
-    this.#inFlight.set(message.offset, { member, attempt, bytes: message.body.length });
+    const held = { member, attempt, bytes: message.body.length };
+    this.#inFlight.set(message.offset, held);
+    return held;
   }
 
   #hand(member: Member, message: Message): void {
     const attempt = (this.#attempts.get(message.offset) ?? 0) + 1;
-    this.#hold(member, message, attempt);
-    const held = this.#inFlight.get(message.offset);
+    const held = this.#hold(member, message, attempt);
     const body = this.#context.load(message.body);
+    const outgoing: Outgoing = { message, held, body: body instanceof Promise ? undefined : body };
+    this.#outgoing.push(outgoing);
     if (!(body instanceof Promise)) {
-      member.deliver(message, body, attempt);
+      this.#flush();
       return;
     }
     body.then(
       (loaded) => {
-        // The member may have gone while the disk was read.
-        if (member.open && this.#inFlight.get(message.offset) === held) member.deliver(message, loaded, attempt);
+        outgoing.body = loaded;
+        this.#flush();
       },
       (error: unknown) => {
-        if (this.#inFlight.get(message.offset) !== held) return;
         const { bus, name } = this.topic;
+        const { offset } = message;
         this.#context.log.error(
-          { err: error, bus, topic: name, offset: message.offset, consumerId: this.consumerId },
+          { err: error, bus, topic: name, offset, consumerId: this.consumerId },
           'a message cannot be read from the disk; it is set aside until the next start',
         );
-        // Not settled: nothing says that it was delivered. It only leaves this member's window.
-        this.#release(message.offset);
+        outgoing.body = 'unreadable';
+        this.#flush();
         this.pump();
       },
     );
+  }
+
+  /** Delivers in order: what is in memory waits for what the disk still has to yield. */
+  #flush(): void {
+    while (this.#outgoing.length > 0 && this.#outgoing[0]!.body !== undefined) {
+      const { message, held, body } = this.#outgoing.shift()!;
+      // The member may have gone, or the message, while the disk was read.
+      if (this.#inFlight.get(message.offset) !== held) continue;
+      // Unreadable is not settled: nothing says that it was delivered. It only leaves this member's window.
+      if (body === 'unreadable') this.#release(message.offset);
+      else held.member.deliver(message, body!, held.attempt);
+    }
   }
 
   #release(offset: number): void {
@@ -279,14 +301,6 @@ export class Group {
   }
 
   #giveBack(offset: number): void {
-    if (this.settled.has(offset)) return;
-    let low = 0;
-    let high = this.#returned.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#returned[middle]! < offset) low = middle + 1;
-      else high = middle;
-    }
-    if (this.#returned[low] !== offset) this.#returned.splice(low, 0, offset);
+    if (!this.settled.has(offset)) this.#returned.add(offset);
   }
 }

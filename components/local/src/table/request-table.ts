@@ -3,7 +3,7 @@
  * went; what is found here is answered as before and not applied twice.
  */
 import type { ComponentClock } from '@outrigger/components-core';
-import { participantIdleMs, participantsMax } from '../limits.js';
+import { participantIdleMs, participantsMax, requestsMax } from '../limits.js';
 import type { LogRecord, Origin } from '../record.js';
 
 interface Participant {
@@ -31,7 +31,12 @@ export class RequestTable {
   apply(origin: Origin): void {
     const participant = this.#of(origin.participant);
     this.#raise(participant, origin.floor);
-    if (origin.request >= participant.floor) participant.applied.set(origin.request, origin.result);
+    if (origin.request < participant.floor) return;
+    participant.applied.set(origin.request, origin.result);
+    // A participant has no more open requests than this; one that claims more loses the protection of the oldest.
+    if (participant.applied.size <= requestsMax) return;
+    const [oldest] = participant.applied.keys();
+    participant.applied.delete(oldest!);
   }
 
   /** The batch of the request failed. */

@@ -221,9 +221,8 @@ export class Topic {
     this.#bytes -= message.body.length;
     this.#context.live -= message.body.length + recordOverheadBytes;
     this.#context.cache.drop(message.body);
-    if (message.offset !== this.firstOffset) return;
-    const [oldest] = this.messages.keys();
-    this.firstOffset = oldest ?? this.nextOffset;
+    // Not the first key of the map: finding that steps over all the deleted ones.
+    while (this.firstOffset < this.nextOffset && !this.messages.has(this.firstOffset)) this.firstOffset++;
   }
 
   /**
@@ -232,9 +231,10 @@ export class Topic {
    */
   #trim(): void {
     if (this.groups.size > 0 || this.#context.replaying) return;
-    for (const message of this.messages.values()) {
-      if (this.messages.size <= unclaimedMessagesMax && this.#bytes <= unclaimedBytesMax) return;
-      this.drop(message);
+    while (this.messages.size > unclaimedMessagesMax || this.#bytes > unclaimedBytesMax) {
+      const oldest = this.messages.get(this.firstOffset);
+      if (oldest === undefined) return;
+      this.drop(oldest);
     }
   }
 
