@@ -38,7 +38,7 @@ const changed = new Promise<string | undefined>((resolve) => {
 });
 tell('configuration', `changed while watched: greeting is now '${await changed}'`);
 
-const id = await client.sequencer().next('order-id');
+const id = await client.sequencer().next('order-id', { strong: true });
 tell('sequencer', `the next order would get id ${id}`);
 
 tell('done', 'that was state, events, invoke, configuration and ids, with nothing installed. Ctrl-C ends everything.');
