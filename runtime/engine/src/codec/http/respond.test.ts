@@ -3,7 +3,15 @@ import { describe, it } from 'node:test';
 import type { OutriggerError } from '../../base/error.js';
 import { serve } from '../http1/raw-peer.test.support.js';
 import { HeaderList } from './headers.js';
-import { collectBody, readBody, respondBytes, respondEmpty, respondJson, respondText } from './respond.js';
+import {
+  afterRequest,
+  collectBody,
+  readBody,
+  respondBytes,
+  respondEmpty,
+  respondJson,
+  respondText,
+} from './respond.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const post = (fields: string, body: string): string => `POST / HTTP/1.1\r\nHost: x\r\n${fields}\r\n${body}`;
@@ -109,5 +117,26 @@ describe('a collected body', () => {
     });
     client.send(post('Content-Length: 3\r\n', 'abc'));
     assert.equal(String(await reading[0]), 'abc');
+  });
+});
+
+describe('an unwanted body', () => {
+  const refusal = (): ReturnType<typeof serve> =>
+    serve((stream) => afterRequest(stream, 10, () => respondText(stream, 404, 'no')));
+
+  it('is dropped before the answer', () => {
+    const { client } = refusal();
+    client.send(post('Content-Length: 6\r\n', 'abc'));
+    assert.equal(client.take(), '');
+    client.send('def');
+    assert.match(client.take(), /^HTTP\/1\.1 404 .*no$/s);
+    client.send(GET);
+    assert.match(client.take(), /^HTTP\/1\.1 404 .*no$/s);
+  });
+
+  it('is not waited for without end', () => {
+    const { client } = refusal();
+    client.send(post('Content-Length: 1000\r\n', 'x'.repeat(11)));
+    assert.match(client.take(), /^HTTP\/1\.1 404 .*no$/s);
   });
 });

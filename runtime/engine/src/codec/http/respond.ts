@@ -140,6 +140,32 @@ export function readBody(stream: ServerStream, bytesMax: number): Promise<Buffer
   });
 }
 
+/**
+ * Calls `answer` once the request has come to its end, its body dropped, or has brought more than `bytesMax`: for
+ * handlers that want no body but must see that the request is well formed before they answer it (h2spec: RFC 9113 §8.1).
+ */
+export function afterRequest(stream: ServerStream, bytesMax: number, answer: () => void): void {
+  if (stream.headOnly) {
+    stream.receiver = discardReceiver;
+    answer();
+    return;
+  }
+  let left = bytesMax;
+  const finish = (): void => {
+    stream.receiver = discardReceiver;
+    answer();
+  };
+  stream.receiver = {
+    onData(_chunk, start, end) {
+      left -= end - start;
+      if (left < 0) finish();
+    },
+    onEnd: finish,
+    onReset() {},
+    onDrain() {},
+  };
+}
+
 /** Drops whatever arrives: the receiver of handlers that do not want a body. */
 export const discardReceiver: StreamReceiver = {
   onData() {},

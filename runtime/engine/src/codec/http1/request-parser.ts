@@ -1,7 +1,7 @@
 /** Request heads (RFC 9112 §3, §5, §6.1): one strict pass, everything ambiguous is refused. */
 import { isAuthority } from './authority.js';
 import { CR, describeByte, LF, SLASH, SPACE, TARGET, TOKEN } from './characters.js';
-import { FAILED, failure, type Http1Failure, INCOMPLETE } from './failure.js';
+import { FAILED, failure, type Http1Failure, INCOMPLETE, UNANSWERED } from './failure.js';
 import { FieldScanner } from './field-scanner.js';
 import { readFields } from './fields.js';
 import { BodyKind, type ConnectionFields, dropNominated, emptyConnectionFields } from './head.js';
@@ -67,7 +67,10 @@ export class RequestParser implements HeadParser<ParsedRequest> {
     const versionStart = pos;
     for (let i = 0; i < VERSION_BYTES; i++, pos++) {
       if (pos === end) return INCOMPLETE;
-      if (!isVersionByte(buffer[pos] as number, i)) return this.fail(400, 'the request line does not end in HTTP/1.1');
+      if (isVersionByte(buffer[pos] as number, i)) continue;
+      // Neither target nor version is one of HTTP, as in a broken HTTP/2 preface (RFC 9113 §3.4).
+      if (i === 0 && !beginsTarget(buffer[targetStart] as number)) return this.fail(UNANSWERED, 'what came is no HTTP');
+      return this.fail(400, 'the request line does not end in HTTP/1.1');
     }
     if (buffer[versionStart + 5] !== ONE) return this.fail(505, 'only HTTP/1.0 and HTTP/1.1 are spoken here');
     if (pos - start > limits.requestLineBytesMax) return this.failRequestLine();
@@ -200,6 +203,10 @@ function isVersionByte(byte: number, index: number): boolean {
   if (index < VERSION.length) return byte === VERSION[index];
   if (index === 6) return byte === DOT;
   return byte >= 0x30 && byte <= 0x39;
+}
+
+function beginsTarget(byte: number): boolean {
+  return byte === SLASH || byte === STAR;
 }
 
 function refuseHost(fields: ConnectionFields, minor: number): Http1Failure | null {

@@ -9,7 +9,7 @@ import type { RequestHead, ResetReason } from '../http/stream.js';
 import { BodyDecoder, type BodyReceiver } from './body-decoder.js';
 import { Http1Counters } from './counters.js';
 import { Deadline } from './deadline.js';
-import { FAILED, failure, type Http1Failure } from './failure.js';
+import { FAILED, failure, type Http1Failure, UNANSWERED } from './failure.js';
 import { BodyKind } from './head.js';
 import { HeadReader } from './head-reader.js';
 import { type Http1Limits, http1Limits, LEADING_EMPTY_LINES_MAX } from './limits.js';
@@ -454,8 +454,10 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   /** The last thing that is said on this connection. */
   private answer(refused: Http1Failure): void {
     if (this.state >= State.closing) return;
-    writeRefusal(this.transport.slab, refused);
-    this.transport.markDirty();
+    if (refused.status !== UNANSWERED) {
+      writeRefusal(this.transport.slab, refused);
+      this.transport.markDirty();
+    }
     this.closeGracefully();
   }
 

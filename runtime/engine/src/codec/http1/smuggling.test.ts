@@ -261,6 +261,12 @@ describe('an HTTP/1.1 request that two hops could read differently', () => {
       refuses(505, /HTTP\/1\.1/, 'GET / HTTP/2.0\r\nHost: x\r\n\r\n');
       refuses(505, /HTTP\/1\.1/, 'GET / HTTP/0.9\r\nHost: x\r\n\r\n');
     });
+    it('is closed without an answer when it is no HTTP at all', () => {
+      for (const pieceBytes of [65_536, 1, 7]) {
+        const outcome = send('INVALID CONNECTION PREFACE\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n', pieceBytes);
+        assert.deepEqual([outcome.bytes, outcome.handled, outcome.ended], ['', [], true]);
+      }
+    });
     it('is refused with 501 for CONNECT and for a method without end', () => {
       refuses(501, /CONNECT/, 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n');
       refuses(501, /method/, `${'M'.repeat(200)} / HTTP/1.1\r\nHost: x\r\n\r\n`);
