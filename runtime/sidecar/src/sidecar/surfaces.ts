@@ -1,6 +1,7 @@
 /** The surfaces of one sidecar: what each of its ports serves. */
 import type { DescService } from '@bufbuild/protobuf';
 import {
+  afterRequest,
   type Clock,
   combineGrpcServices,
   createGrpcService,
@@ -59,11 +60,14 @@ export interface Surfaces {
   readonly daprHttp: HttpHandler;
 }
 
+/** Of a request that nobody wants, what is read before it is answered. */
+const UNWANTED_BODY_BYTES_MAX = 64 * 1024;
+
 /** Somebody looked at a gRPC port with a browser, or h2spec did. */
-const plainAnswer: HttpHandler = (stream) => {
-  stream.receiver = discardReceiver;
-  respondText(stream, 200, 'This port serves gRPC, gRPC-Web and Connect.\n');
-};
+const plainAnswer: HttpHandler = (stream) =>
+  afterRequest(stream, UNWANTED_BODY_BYTES_MAX, () =>
+    respondText(stream, 200, 'This port serves gRPC, gRPC-Web and Connect.\n'),
+  );
 
 /** Calls that are proxied pass the same guard as those that are served. */
 function guarded(handler: HttpHandler, guard: GrpcGuard | undefined): HttpHandler {

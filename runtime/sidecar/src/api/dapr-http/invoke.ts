@@ -2,8 +2,7 @@
  * HTTP invoke. `/v1.0/invoke/…` is a route like any other; and because a caller may address an app by header
  * `dapr-app-id` (or Basic user) on any path, whatever no other route serves comes here too.
  */
-import type { HttpHandler } from '@outrigger/engine';
-import { respondText } from '@outrigger/engine';
+import { afterRequest, type HttpHandler, respondText } from '@outrigger/engine';
 import type { InvokeBlock } from '../../block/invoke/block.js';
 import type { AnswerError } from '../../block/invoke/http-forward.js';
 import { httpTarget } from '../../block/invoke/http-target.js';
@@ -16,17 +15,18 @@ export interface HttpInvokeDeps {
   readonly answerError: AnswerError;
 }
 
-const dropping = { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+/** Of a request that nobody wants, what is read before it is answered. */
+const UNWANTED_BODY_BYTES_MAX = 64 * 1024;
 
 /** Serves an exchange that addresses an app in any of the three forms; else answers 404 ERR_DIRECT_INVOKE, as Dapr does on every unknown path. */
 export function createInvokeFallback({ invoke, answerError }: HttpInvokeDeps): HttpHandler {
   return (stream) => {
     const target = httpTarget(stream.head.path, stream.head.headers);
     if (target !== null && target !== 'malformed') return invoke.http(stream, target, answerError);
-    stream.receiver = dropping;
-    if (target === 'malformed')
-      return respondText(stream, 400, '400 Bad Request: malformed percent-encoding in the path');
-    answerError(stream, fail('INVOKE_NO_APP_ID'));
+    afterRequest(stream, UNWANTED_BODY_BYTES_MAX, () => {
+      if (target === 'malformed') respondText(stream, 400, '400 Bad Request: malformed percent-encoding in the path');
+      else answerError(stream, fail('INVOKE_NO_APP_ID'));
+    });
   };
 }
 
