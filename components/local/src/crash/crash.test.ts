@@ -1,7 +1,7 @@
 /** Processes that share a directory are killed at random. OUTRIGGER_CRASH_SEED repeats a run. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -220,6 +220,11 @@ describe('processes that are killed', () => {
       await crash.acknowledged(acknowledgedMin);
       await crash.stop();
       assert.equal(crash.stderr, '');
+      const files = await readdir(directory);
+      assert.ok(
+        files.some((name) => name.endsWith('.snapshot')),
+        'the log was rewritten on the way',
+      );
       await verify(crash, t);
     } finally {
       await crash.abort();

@@ -68,11 +68,11 @@ const own = `register||${slot}`;
 const first = Number(textOf((await state.get(read(own)))?.value)?.split(' ')[0] ?? 0);
 
 const loops = [
-  // A value of its own; some are large enough to be read from the disk.
+  // A value of its own; some are large, so that they are read from the disk and the log is rewritten now and then.
   loop(async (count) => {
     const value = first + count;
     say('try', 'register', slot, value);
-    await state.set(write(own, `${value} ${'x'.repeat(count % 50 === 0 ? 100_000 : 10)}`));
+    await state.set(write(own, `${value} ${'x'.repeat(count % 5 === 0 ? 100_000 : 10)}`));
     say('ack', 'register', slot, value);
   }),
   // A counter of all, by etag: each `ack` is exactly one more.
