@@ -16,6 +16,7 @@ export interface SidecarSetup {
   readonly resources?: Readonly<Record<string, string>>;
   /** Sidecars with one home share events, names and configuration. */
   readonly home?: string;
+  /** `outrigger` brings the embedded components; `daprd` has only what `resources` declares. */
   readonly entry?: 'daprd' | 'outrigger' | 'layotto';
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -61,7 +62,7 @@ export async function startSidecar(setup: SidecarSetup = {}): Promise<Sidecar> {
     await freePort(),
     await freePort(),
   ];
-  const entry = setup.entry ?? 'daprd';
+  const entry = setup.entry ?? 'outrigger';
   const args = [
     join(repositoryRoot, 'runtime', 'sidecar', 'bin', `${entry}.mjs`),
     ...(entry === 'daprd' ? [] : ['start']),

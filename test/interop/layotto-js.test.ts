@@ -27,7 +27,7 @@ describeSdk({
     'lock/try, refuse, unlock',
     'sequencer/ids grow',
     'invoke/unknown app fails',
-    'two sidecars/events of one arrive through the other',
+    'pubsub/events of one sidecar arrive through the other',
   ],
   part: async () => ({ value: driver }),
   start: (file) => startScenario({ appId: 'layotto-js', appProtocol: 'grpc', command: [process.execPath, file] }),

@@ -42,12 +42,12 @@ export function describeSdk(matrix: SdkMatrix): void {
       } catch (error) {
         output = `${(error as Error).message}\n`;
       } finally {
-        output += driver.actor.output;
         for (const line of driver.actor.lines) {
-          const match = line.match(/^CASE (\S+\/.+?) (ok|FAILED.*)$/);
+          const match = line.match(/^CASE ([^/]+\/.+?) (ok|FAILED.*)$/);
           if (match !== null) results.set(match[1] as string, match[2] as string);
         }
         await driver.stop();
+        output += driver.actor.output;
       }
     });
 

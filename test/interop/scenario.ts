@@ -13,6 +13,14 @@ export interface Scenario {
   /** The program and its arguments. */
   readonly command: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
+  /** The driver serves an app of the second sidecar too, at OTHER_APP_PORT; its id is OTHER_APP_ID. */
+  readonly otherAppProtocol?: 'http' | 'grpc';
+  /** `daprd` has no component but the declared ones. */
+  readonly entry?: 'outrigger' | 'daprd';
+  /** More flags for the first sidecar. */
+  readonly args?: readonly string[];
+  /** File name → document, beside the secret store that every scenario has. */
+  readonly resources?: Readonly<Record<string, string>>;
 }
 
 /** Starts everything; the driver finds it by the environment variables that Dapr's and Layotto's SDKs read. */
@@ -30,16 +38,22 @@ spec:
     - {name: secretsFile, value: ${JSON.stringify(secretsFile)}}
 `;
   const appPort = await freePort();
-  const resources = { 'secrets.yaml': secrets };
+  const entry = scenario.entry ?? 'outrigger';
+  const common = { entry, home, resources: { 'secrets.yaml': secrets, ...scenario.resources } };
   const own = await startSidecar({
+    ...common,
     appId: scenario.appId,
     appPort,
     appProtocol: scenario.appProtocol,
-    home,
-    resources,
+    args: scenario.args ?? [],
     noWait: true,
   });
-  const other = await startSidecar({ appId: `${scenario.appId}-other`, home, resources });
+  const otherAppId = `${scenario.appId}-other`;
+  const otherApp =
+    scenario.otherAppProtocol === undefined
+      ? undefined
+      : { appPort: await freePort(), appProtocol: scenario.otherAppProtocol };
+  const other = await startSidecar({ ...common, ...otherApp, appId: otherAppId, noWait: otherApp !== undefined });
   const control = await startControl(own);
   const [command, ...args] = scenario.command;
   const actor = startProcess(command, args, {
@@ -54,6 +68,8 @@ spec:
       OTHER_HTTP_PORT: String(other.httpPort),
       OTHER_GRPC_PORT: String(other.grpcPort),
       OTHER_LAYOTTO_PORT: String(other.layottoPort),
+      OTHER_APP_ID: otherAppId,
+      OTHER_APP_PORT: String(otherApp?.appPort ?? 0),
       TEST_CONTROL: control.url,
       ...scenario.env,
     },

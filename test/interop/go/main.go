@@ -362,7 +362,7 @@ func otherCases(client dapr.Client) {
 			}
 			return fmt.Sprint(response.StatusCode)
 		}
-		return equal(fmt.Sprint(try("me"), try("you"), unlock("you"), unlock("me"), unlock("me")), "true false 2 0 1")
+		return equal(fmt.Sprintln(try("me"), try("you"), unlock("you"), unlock("me"), unlock("me")), "true false 2 0 1\n")
 	})
 	check("secrets/get", func(ctx context.Context) error {
 		secret, err := client.GetSecret(ctx, "secrets", "db-password", nil)

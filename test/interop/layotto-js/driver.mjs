@@ -210,7 +210,7 @@ await check('invoke/unknown app fails', async () => {
   await assert.rejects(client.invoker.invoke({ id: 'no-such-app', method: 'echo', data: 'x', httpVerb: 3 }));
 });
 
-await check('two sidecars/events of one arrive through the other', async () => {
+await check('pubsub/events of one sidecar arrive through the other', async () => {
   const arrived = next('order');
   await other.pubsub.publish({ pubsubName: 'pubsub', topic: 'layotto-js-orders', data: { id: 8 } });
   assert.deepEqual((await arrived).data, { id: 8 });

@@ -11,14 +11,17 @@ import queue
 import threading
 import time
 import traceback
+import urllib.error
 import urllib.request
 
 import grpc
 from dapr.clients import DaprClient
+from dapr.clients.exceptions import DaprHttpError
+from dapr.clients.grpc.client import DaprGrpcClient
 from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 from dapr.clients.grpc._response import TopicEventResponse
 from dapr.clients.grpc._state import Concurrency, StateItem, StateOptions
-from dapr.ext.grpc import App, InvokeMethodRequest, InvokeMethodResponse
+from dapr.ext.grpc import App, InvokeMethodRequest, InvokeMethodResponse, Rule
 
 WAIT_SECONDS = 20
 STORE = 'statestore'
@@ -28,6 +31,13 @@ app = App()
 events = queue.Queue()
 retried = queue.Queue()
 seen_retry = set()
+routed = queue.Queue()
+dead = queue.Queue()
+raw = queue.Queue()
+late = queue.Queue()
+healthy = threading.Event()
+healthy.set()
+probed = threading.Event()
 
 
 @app.subscribe(pubsub_name=PUBSUB, topic='python-orders')
@@ -44,9 +54,53 @@ def on_retry(event):
     return TopicEventResponse('success')
 
 
+@app.subscribe(pubsub_name=PUBSUB, topic='python-routed', rule=Rule('event.type == "special"', 1))
+def on_special(event):
+    routed.put(('special', event.Data()))
+
+
+@app.subscribe(pubsub_name=PUBSUB, topic='python-routed', rule=Rule('event.type != "special"', 2))
+def on_ordinary(event):
+    routed.put(('ordinary', event.Data()))
+
+
+@app.subscribe(pubsub_name=PUBSUB, topic='python-doomed', dead_letter_topic='python-dead')
+def on_doomed(_event):
+    return TopicEventResponse('drop')
+
+
+@app.subscribe(pubsub_name=PUBSUB, topic='python-dead')
+def on_dead(event):
+    dead.put(event.Data())
+
+
+@app.subscribe(pubsub_name=PUBSUB, topic='python-raw', metadata={'rawPayload': 'true'})
+def on_raw(event):
+    raw.put(event.Data())
+
+
+@app.subscribe(pubsub_name=PUBSUB, topic='python-late')
+def on_late(event):
+    late.put((event.Data(), healthy.is_set()))
+
+
+def answer_probe():
+    probed.set()
+    if not healthy.is_set():
+        raise RuntimeError('not well')
+
+
+app.register_health_check(answer_probe)
+
+
 @app.method(name='echo')
 def echo(request: InvokeMethodRequest) -> InvokeMethodResponse:
     return InvokeMethodResponse(request.data, request.content_type)
+
+
+@app.method(name='headers')
+def headers(request: InvokeMethodRequest) -> InvokeMethodResponse:
+    return InvokeMethodResponse(json.dumps(request.metadata.get('x-tenant')), 'application/json')
 
 
 def case(name):
@@ -77,13 +131,29 @@ def status_of(call):
     raise AssertionError('the call succeeded')
 
 
+def wait_until(condition, what):
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f'{what} within {WAIT_SECONDS} s'
+        time.sleep(0.05)
+
+
+def app_is_healthy():
+    """What the sidecar thinks of this app, by its own readiness."""
+    url = f'http://127.0.0.1:{os.environ["DAPR_HTTP_PORT"]}/v1.0/healthz'
+    try:
+        return urllib.request.urlopen(url, timeout=WAIT_SECONDS).status == 204
+    except urllib.error.HTTPError:
+        return False
+
+
 def write_configuration(key, value):
     url = f'{os.environ["TEST_CONTROL"]}/configuration/{key}'
     request = urllib.request.Request(url, data=value.encode(), method='POST')
     urllib.request.urlopen(request, timeout=WAIT_SECONDS).read()
 
 
-def cases(client, other):
+def cases(client, other, grpc_client):
     @case('state/save and get')
     def _():
         client.save_state(STORE, 'py-1', 'value one')
@@ -200,6 +270,29 @@ def cases(client, other):
         got = {events.get(timeout=WAIT_SECONDS)[1] for _n in range(3)}
         assert got == {b'a', b'b', b'c'}, got
 
+    @case('pubsub/routing rule')
+    def _():
+        special = {'cloudevent.type': 'special'}
+        client.publish_event(PUBSUB, 'python-routed', 'one', publish_metadata=special)
+        client.publish_event(PUBSUB, 'python-routed', 'two')
+        got = {routed.get(timeout=WAIT_SECONDS) for _n in range(2)}
+        assert got == {('special', b'one'), ('ordinary', b'two')}, got
+
+    @case('pubsub/dropped goes to the dead letter topic')
+    def _():
+        client.publish_event(PUBSUB, 'python-doomed', 'lost')
+        assert dead.get(timeout=WAIT_SECONDS) == b'lost'
+
+    @case('pubsub/raw payload')
+    def _():
+        client.publish_event(PUBSUB, 'python-raw', b'\x00\xffraw', publish_metadata={'rawPayload': 'true'})
+        assert raw.get(timeout=WAIT_SECONDS) == b'\x00\xffraw'
+
+    @case('pubsub/published through the other sidecar')
+    def _():
+        other.publish_event(PUBSUB, 'python-orders', 'from afar')
+        assert events.get(timeout=WAIT_SECONDS)[1] == b'from afar'
+
     @case('pubsub/missing component')
     def _():
         code, details = status_of(lambda: client.publish_event('nopubsub', 't', 'x'))
@@ -219,8 +312,25 @@ def cases(client, other):
 
     @case('invoke/unknown app fails')
     def _():
-        code, details = status_of(lambda: client.invoke_method('no-such-app', 'echo', b'', http_verb='POST'))
-        assert code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND), (code, details)
+        try:
+            client.invoke_method('no-such-app', 'echo', b'', http_verb='POST')
+        except DaprHttpError as error:
+            assert error.status_code == 500 and 'ERR_DIRECT_INVOKE' in str(error), error
+        else:
+            raise AssertionError('the call succeeded')
+
+    @case('invoke/over gRPC with metadata')
+    def _():
+        response = grpc_client.invoke_method('python-app', 'headers', b'', metadata=(('x-tenant', 'blue'),))
+        assert json.loads(response.data) == ['blue'], response.data
+        assert response.content_type == 'application/json', response.content_type
+
+    @case('invoke/over gRPC a missing method and a missing app fail')
+    def _():
+        code, _details = status_of(lambda: grpc_client.invoke_method('python-app', 'nothing', b''))
+        assert code in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN), code
+        code, details = status_of(lambda: grpc_client.invoke_method('no-such-app', 'echo', b''))
+        assert code == grpc.StatusCode.INTERNAL and 'no-such-app' in details, (code, details)
 
     @case('configuration/get')
     def _():
@@ -275,6 +385,24 @@ def cases(client, other):
         assert metadata.extended_metadata['colour'] == 'red', metadata.extended_metadata
         assert any(component.name == 'statestore' for component in metadata.registered_components)
 
+    @case('health/deliveries wait while the app is not well')
+    def _():
+        assert probed.wait(WAIT_SECONDS), 'the app was not asked for its health'
+        healthy.clear()
+        try:
+            wait_until(lambda: not app_is_healthy(), 'the sidecar did not notice')
+            client.publish_event(PUBSUB, 'python-late', 'patient')
+        finally:
+            healthy.set()
+        assert late.get(timeout=WAIT_SECONDS) == (b'patient', True)
+
+    @case('not served/bindings and jobs say so')
+    def _():
+        code, details = status_of(lambda: client.invoke_binding('b', 'create', b'x'))
+        assert code == grpc.StatusCode.UNIMPLEMENTED and 'InvokeBinding' in details, (code, details)
+        code, details = status_of(lambda: client.get_job('j'))
+        assert code == grpc.StatusCode.UNIMPLEMENTED and 'GetJob' in details, (code, details)
+
 
 def main():
     threading.Thread(target=app.run, args=(int(os.environ['APP_PORT']),), daemon=True).start()
@@ -284,7 +412,8 @@ def main():
             urllib.request.Request(f'{os.environ["TEST_CONTROL"]}/subscribed', method='POST'), timeout=WAIT_SECONDS
         ).read()
         with DaprClient(f'127.0.0.1:{os.environ["OTHER_GRPC_PORT"]}') as other:
-            cases(client, other)
+            with DaprGrpcClient() as grpc_client:
+                cases(client, other, grpc_client)
     print('DONE', flush=True)
     os._exit(0)
 
