@@ -23,7 +23,7 @@ import { createStateBlock, type StateBlock } from '../block/state.js';
 import { createExternalSource } from '../cluster/external-source.js';
 import { createNameSource } from '../cluster/name-source.js';
 import type { ComponentRegistry } from '../component/registry.js';
-import type { ResourceSnapshot } from '../config/model.js';
+import type { HttpEndpointDocument, ResourceSnapshot } from '../config/model.js';
 import type { SidecarOptions } from '../config/options.js';
 import type { MeshProxy } from '../proxy/proxy.js';
 import { createExternalConnector, createSidecarConnector } from '../stream/connectors.js';
@@ -42,6 +42,8 @@ export interface BlockSources {
   readonly app: AppChannel | undefined;
   /** The documents in force. */
   readonly snapshot: () => ResourceSnapshot;
+  /** Those of the kind HTTPEndpoint that can be called, their headers filled. */
+  readonly httpEndpoints: () => readonly HttpEndpointDocument[];
   readonly shutdown: () => void;
   readonly exit: () => void;
 }
@@ -69,7 +71,7 @@ function callbackOf({ app, options, log }: BlockSources): AppCallback | undefine
 }
 
 export function createBlocks(sources: BlockSources): Blocks {
-  const { options, clock, log, metrics, registry, app, snapshot } = sources;
+  const { options, clock, log, metrics, registry, app, snapshot, httpEndpoints } = sources;
   const { appId, messageBytesMax } = options;
   const namespace = options.namespaceGiven ? options.namespace : '';
   const deps: BlockDeps = { registry, clock, log, metrics, policies: noPolicies, appId, namespace };
@@ -83,7 +85,6 @@ export function createBlocks(sources: BlockSources): Blocks {
     connectExternal: createExternalConnector(connect),
     ownApp: createAppTarget({ app: () => app, messageBytesMax, local: true }),
   });
-  const httpEndpoints = (): ResourceSnapshot['httpEndpoints'] => snapshot().httpEndpoints;
   const pubsub = createPubSubBlock({
     ...deps,
     app,
@@ -108,7 +109,7 @@ export function createBlocks(sources: BlockSources): Blocks {
       registry,
       enabledFeatures: () => [],
       subscriptions: () => pubsub.subscriptions(),
-      httpEndpoints: () => httpEndpoints().map(({ name }) => name),
+      httpEndpoints: () => snapshot().httpEndpoints.map(({ name }) => name),
       resiliencies: () => snapshot().resiliencies.map(({ name }) => name),
     }),
     health: createHealthBlock({ appId }),

@@ -13,6 +13,7 @@ import { createAppTarget } from '../block/invoke/app-target.js';
 import { createInvokeMetrics } from '../block/invoke/metrics.js';
 import { catalog } from '../catalog.js';
 import { knownTypes } from '../component/catalog-row.js';
+import { createEndpointDocuments, type EndpointDocuments } from '../component/endpoint-documents.js';
 import { type ComponentLoader, createComponentLoader } from '../component/loader.js';
 import type { SidecarOptions } from '../config/options.js';
 import { openResourceStore, type ResourceStore } from '../config/resource-store.js';
@@ -61,6 +62,7 @@ const API_PORTS: readonly PortName[] = ['daprHttp', 'daprGrpc', 'layottoGrpc'];
 interface Parts {
   readonly store: ResourceStore;
   readonly loader: ComponentLoader;
+  readonly endpoints: EndpointDocuments;
   readonly app: AppChannel | undefined;
   readonly blocks: Blocks;
   readonly ports: Ports;
@@ -139,7 +141,7 @@ class ComposedSidecar implements Sidecar {
       this.#deps.resources ?? (await openResourceStore(this.#options, { clock, log, types: knownTypes(catalog) }));
     const parts = this.#compose(store);
     this.#parts = parts;
-    const { blocks, ports, loader, app } = parts;
+    const { blocks, ports, loader, endpoints, app } = parts;
     const { health, pubsub } = blocks;
     const api = health.target('api', { outbound: true });
     const components = health.target('components', { outbound: true });
@@ -153,6 +155,7 @@ class ComposedSidecar implements Sidecar {
     api.ready();
 
     loader.apply(store.snapshot);
+    endpoints.follow(store.snapshot.httpEndpoints);
     pubsub.setDocuments(store.snapshot.subscriptions);
     this.#announce(parts);
     void loader.settled().then(() => {
@@ -195,11 +198,13 @@ class ComposedSidecar implements Sidecar {
       options.app.port === undefined
         ? undefined
         : createAppChannel(options.app, { clock, log, metrics, messageBytesMax });
+    const endpoints = createEndpointDocuments({ registry: loader, env, log });
     const sources = { options, clock, log, metrics, app };
     const blocks = createBlocks({
       ...sources,
       registry: loader,
       snapshot: () => store.snapshot,
+      httpEndpoints: () => endpoints.usable,
       shutdown: () => this.#end({ kind: 'asked' }),
       exit: () => this.#end({ kind: 'fatal', error: new Error('the shutdown API asked to end at once') }),
     });
@@ -213,7 +218,7 @@ class ComposedSidecar implements Sidecar {
     const { configuration } = store.snapshot;
     const surfaces = createSurfaces({ ...sources, blocks, configuration, serving: this.#serving });
     const ports = createPorts({ options, surfaces, internal: internal.handle, metrics, clock, log });
-    return { store, loader, app, blocks, ports };
+    return { store, loader, endpoints, app, blocks, ports };
   }
 
   /** Findable under the app id, for as long as this sidecar takes calls. */
@@ -231,9 +236,10 @@ class ComposedSidecar implements Sidecar {
    * Outside in: no event is fetched, nobody finds us, then what runs may end, then what it stands on goes. The API stays
    * until the messages in hand are settled and the app is gone: its handlers use it.
    */
-  #planStop({ store, loader, app, blocks, ports }: Parts): void {
+  #planStop({ store, loader, endpoints, app, blocks, ports }: Parts): void {
     const unfollow = store.onChange((snapshot) => {
       loader.apply(snapshot);
+      endpoints.follow(snapshot.httpEndpoints);
       blocks.pubsub.setDocuments(snapshot.subscriptions);
     });
     const stages = this.#stages;
@@ -253,6 +259,7 @@ class ComposedSidecar implements Sidecar {
     });
     stages.on('rest', 'app channel', () => app?.close());
     stages.on('rest', 'metrics', () => ports.close());
+    stages.on('rest', 'endpoints', () => endpoints.close());
     stages.on('rest', 'resources', () => store.close());
   }
 
