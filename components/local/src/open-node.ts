@@ -7,7 +7,8 @@ import {
   type MetadataField,
   metadataOf,
 } from '@outrigger/components-core';
-import { acquireNode, type LocalNode } from './node/node.js';
+import { acquireNode, type HeldNode } from './node/acquire.js';
+import type { LocalNode } from './node/node.js';
 
 export const storeField: MetadataField = {
   name: 'store',
@@ -21,7 +22,7 @@ export class NodeHolder {
   readonly #label: string;
   /** Name of the data within the namespace. */
   readonly store: string;
-  #held: ReturnType<typeof acquireNode> | undefined;
+  #held: HeldNode | undefined;
 
   constructor(config: ComponentConfig, deps: ComponentDeps) {
     this.#deps = deps;

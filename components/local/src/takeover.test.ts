@@ -14,7 +14,7 @@ import type {
 import { bytes, createCollector, testConfig, testDeps, textOf } from '@outrigger/components-core/conformance';
 import { configurationLocal, nameresolutionLocal, pubsubLocal, stateLocal } from './index.js';
 import { createCrashFs } from './log/crash-fs.test.support.js';
-import { acquireNode } from './node/node.js';
+import { acquireNode } from './node/acquire.js';
 import { realClock } from './real-clock.test.support.js';
 
 let sharedDir = '';

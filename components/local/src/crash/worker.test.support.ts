@@ -5,7 +5,7 @@
 import { ComponentError, type StateSetRequest } from '@outrigger/components-core';
 import { bytes, quietLog, testConfig, testDeps, textOf } from '@outrigger/components-core/conformance';
 import { lockLocal, pubsubLocal, sequencerLocal, stateLocal } from '../index.js';
-import { acquireNode } from '../node/node.js';
+import { acquireNode } from '../node/acquire.js';
 import { realClock } from '../real-clock.test.support.js';
 
 const [sharedDir, slot, life] = process.argv.slice(2) as [string, string, string];

@@ -7,20 +7,19 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import {
   type ComponentClock,
-  type ComponentDeps,
   ComponentError,
   type ComponentLogger,
-  type ComponentTimer,
   type MaybePromise,
 } from '@outrigger/components-core';
 import { Engine } from '../engine/engine.js';
 import type { Session } from '../engine/session.js';
-import { electionPauseMs, pendingBytesMax, requestsMax, requestTimeoutMs } from '../limits.js';
+import { electionPauseMs } from '../limits.js';
 import { type LocalFs, nodeFs } from '../log/files.js';
 import type { Operation, Push, Pushes, Reply, Request } from '../operation.js';
 import { Connection, LinkLost, type Welcome } from './connection.js';
 import { openSharedDirectory, type SharedDirectory } from './directory.js';
 import { elect, settle } from './election.js';
+import { PendingRequests } from './pending.js';
 import { OwnerServer } from './server.js';
 
 /** Sends one request to the owner of the moment; it is lost with that owner, since what it sets up is set up again. */
@@ -33,15 +32,6 @@ export interface Standing {
   onPush?<P extends Push>(push: P, message: Pushes[P]): void;
   /** The owner is gone, which was this participant. */
   onOwnerLost?(participant: string): void;
-}
-
-interface Pending {
-  readonly operation: Operation;
-  readonly request: never;
-  readonly bytes: number;
-  readonly atMs: number;
-  readonly resolve: (reply: never) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 export interface NodeConfig {
@@ -71,18 +61,13 @@ export class LocalNode {
   readonly #config: NodeConfig;
   readonly participant: string;
   readonly #standing = new Set<Standing>();
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending: PendingRequests;
   #directory: SharedDirectory | undefined;
   #openingDirectory: Promise<SharedDirectory> | undefined;
   #role: Role = electing;
   #engine: Engine | undefined;
   /** Was a participant of the owner before: it may hold messages, as others may. */
   #hadOwner = false;
-  #numbers = 0;
-  /** No number below it is pending. */
-  #lowest = 1;
-  #pendingBytes = 0;
-  #timer: ComponentTimer | undefined;
   /** Ends what `run` waits for, so that it sees that the node is closed. */
   #interrupt: (() => void) | undefined;
   #lastFailure: Error | undefined;
@@ -94,6 +79,8 @@ export class LocalNode {
     this.#config = config;
     // Not from the clock: two processes whose clocks are alike must not have one name.
     this.participant = randomBytes(8).toString('hex');
+    const { clock, directory } = config;
+    this.#pending = new PendingRequests({ clock, directory, reason: () => this.#lastFailure?.message });
   }
 
   /** The data itself, when this process owns it: reads need no promise then. */
@@ -145,7 +132,7 @@ export class LocalNode {
   }
 
   nextNumber(): number {
-    return ++this.#numbers;
+    return this.#pending.nextNumber();
   }
 
   /** Throws or rejects with ComponentError. Waits for the next owner when there is none, for a time. */
@@ -153,31 +140,9 @@ export class LocalNode {
     if (this.#role.name === 'owner' && this.#engine !== undefined) {
       return this.#engine.call(this.#role.session, operation, request);
     }
-    return new Promise<Reply<O>>((resolve, reject) => {
-      if (this.#isClosed) {
-        reject(new ComponentError('closed', 'the local components are closed'));
-        return;
-      }
-      if (
-        this.#pending.size >= requestsMax ||
-        (this.#pendingBytes + bytes > pendingBytesMax && this.#pending.size > 0)
-      ) {
-        const waiting = `${this.#pending.size} requests (${this.#pendingBytes} bytes)`;
-        reject(
-          new ComponentError(
-            'unavailable',
-            `${waiting} wait for the owner of ${this.#config.directory}, the limit; try again`,
-          ),
-        );
-        return;
-      }
-      const number = this.nextNumber();
-      this.#pendingBytes += bytes;
-      const atMs = this.#config.clock.now();
-      this.#pending.set(number, { operation, request: request as never, bytes, atMs, resolve, reject });
-      if (this.#role.name === 'participant') this.#send(this.#role.connection, number);
-      this.#arm();
-    });
+    const { number, reply } = this.#pending.add(operation, request, bytes);
+    if (this.#role.name === 'participant') this.#send(this.#role.connection, number);
+    return reply;
   }
 
   health(): { readonly ok: boolean; readonly reason?: string } {
@@ -194,13 +159,10 @@ export class LocalNode {
   /** Writes what is in hand, lets the next owner take over, and closes. What has no answer fails as `closed`. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#timer?.cancel();
     this.#interrupt?.();
     await this.#running;
     this.#wake();
-    for (const number of [...this.#pending.keys()]) {
-      this.#take(number)?.reject(new ComponentError('closed', 'the local components are closed'));
-    }
+    this.#pending.close();
     const directory = await this.#openingDirectory?.catch(() => undefined);
     this.#openingDirectory = undefined;
     this.#directory = undefined;
@@ -289,8 +251,8 @@ export class LocalNode {
       this.#role = { name: 'owner', generation, session };
       this.#engine = engine;
       for (const standing of this.#standing) this.#establish(standing);
-      const floor = this.#floor;
-      for (const number of [...this.#pending.keys()]) this.#apply(engine, session, number, floor);
+      const { floor } = this.#pending;
+      for (const number of this.#pending.numbers) this.#apply(engine, session, number, floor);
       peers.ready(engine);
       log.info(
         { directory: directory.path, generation, records: engine.recovery.records },
@@ -330,7 +292,7 @@ export class LocalNode {
     this.#hadOwner = true;
     this.#role = { name: 'participant', connection: connection!, ...welcome };
     for (const standing of this.#standing) this.#establish(standing);
-    for (const number of this.#pending.keys()) this.#send(connection!, number);
+    for (const number of this.#pending.numbers) this.#send(connection!, number);
     this.#wake();
     await closed;
     this.#role = electing;
@@ -344,25 +306,19 @@ export class LocalNode {
       standing.establish((operation, request) => engine.call(role.session, operation, request));
     } else if (role.name === 'participant') {
       standing.establish((operation, request) =>
-        role.connection.request(this.nextNumber(), this.#floor, operation, request),
+        role.connection.request(this.nextNumber(), this.#pending.floor, operation, request),
       );
     }
-  }
-
-  /** The lowest number without an answer. */
-  get #floor(): number {
-    while (this.#lowest <= this.#numbers && !this.#pending.has(this.#lowest)) this.#lowest++;
-    return this.#lowest;
   }
 
   #send(connection: Connection, number: number): void {
     const pending = this.#pending.get(number);
     if (pending === undefined) return;
-    connection.request(number, this.#floor, pending.operation, pending.request).then(
-      (reply) => this.#take(number)?.resolve(reply as never),
+    connection.request(number, this.#pending.floor, pending.operation, pending.request).then(
+      (reply) => this.#pending.take(number)?.resolve(reply as never),
       (error: unknown) => {
         // It stays, for the next owner.
-        if (!(error instanceof LinkLost)) this.#take(number)?.reject(error);
+        if (!(error instanceof LinkLost)) this.#pending.take(number)?.reject(error);
       },
     );
   }
@@ -371,40 +327,15 @@ export class LocalNode {
   #apply(engine: Engine, session: Session, number: number, floor: number): void {
     const pending = this.#pending.get(number);
     if (pending === undefined) return;
-    const failed = (error: unknown): void => this.#take(number)?.reject(error);
+    const failed = (error: unknown): void => this.#pending.take(number)?.reject(error);
     try {
       const reply = engine.call(session, pending.operation, pending.request, { request: number, floor }) as unknown;
-      if (reply instanceof Promise) reply.then((value: unknown) => this.#take(number)?.resolve(value as never), failed);
-      else this.#take(number)?.resolve(reply as never);
+      if (reply instanceof Promise)
+        reply.then((value: unknown) => this.#pending.take(number)?.resolve(value as never), failed);
+      else this.#pending.take(number)?.resolve(reply as never);
     } catch (error) {
       failed(error);
     }
-  }
-
-  #take(number: number): Pending | undefined {
-    const pending = this.#pending.get(number);
-    if (pending === undefined) return undefined;
-    this.#pending.delete(number);
-    this.#pendingBytes -= pending.bytes;
-    return pending;
-  }
-
-  /** One timer for the request that waits longest. It is not cancelled by every answer: when it fires it looks again. */
-  #arm(): void {
-    if (this.#timer !== undefined || this.#isClosed) return;
-    const oldest = this.#pending.get(this.#floor);
-    if (oldest === undefined) return;
-    const { clock } = this.#config;
-    this.#timer = clock.after(Math.max(0, oldest.atMs + requestTimeoutMs - clock.now()), () => {
-      this.#timer = undefined;
-      const reason = this.#lastFailure === undefined ? '' : ` (${this.#lastFailure.message})`;
-      for (const [number, { atMs, operation }] of this.#pending) {
-        if (atMs + requestTimeoutMs > clock.now()) break;
-        const message = `the owner of ${this.#config.directory} did not answer ${operation} within ${requestTimeoutMs / 1000} s${reason}`;
-        this.#take(number)?.reject(new ComponentError('unavailable', message));
-      }
-      this.#arm();
-    });
   }
 
   #push<P extends Push>(push: P, message: Pushes[P]): void {
@@ -414,31 +345,4 @@ export class LocalNode {
   #wake(): void {
     for (const wake of this.#onRole.splice(0)) wake();
   }
-}
-
-/** Nodes of this process by directory and instance. */
-const nodes = new Map<string, { node: LocalNode; users: number }>();
-
-/** The node of these deps; each `acquire` is undone by a `release`. */
-export function acquireNode(deps: ComponentDeps, fs?: LocalFs): { readonly node: LocalNode; release(): Promise<void> } {
-  const key = `${deps.sharedDir}\u0000${deps.instanceId}`;
-  let shared = nodes.get(key);
-  if (shared === undefined) {
-    const { sharedDir: directory, clock, log } = deps;
-    shared = { node: new LocalNode({ directory, clock, log, ...(fs && { fs }) }), users: 0 };
-    nodes.set(key, shared);
-  }
-  const held = shared;
-  held.users++;
-  let isReleased = false;
-  return {
-    node: held.node,
-    release: async () => {
-      if (isReleased) return;
-      isReleased = true;
-      if (--held.users > 0) return;
-      nodes.delete(key);
-      await held.node.close();
-    },
-  };
 }
