@@ -11,10 +11,11 @@ import { repositoryRoot } from './sidecar.js';
 export const cacheDir: string = join(repositoryRoot, '.cache');
 
 /** `value` is what the part was installed as (a path), or undefined with the reason. */
-export type Part = { readonly value: string } | { readonly value: undefined; readonly reason: string };
+export type Part = { readonly value: string } | MissingPart;
+export type MissingPart = { readonly value: undefined; readonly reason: string };
 
 /** True when the part is missing and the test is to return: skips it with the reason, or throws with CI=true. */
-export function missing(t: TestContext, part: Part): part is { value: undefined; reason: string } {
+export function missing(t: TestContext, part: Part): part is MissingPart {
   if (part.value !== undefined) return false;
   if (process.env['CI'] === 'true') throw new Error(`needed with CI=true: ${part.reason}`);
   t.skip(part.reason);
@@ -94,12 +95,15 @@ export function pythonEnv(name: string, requirementsFile: string): Promise<Part>
   });
 }
 
-/** A Go program of this repository, built; the value is the binary. */
-export function goProgram(name: string, dir: string): Promise<Part> {
+/**
+ * A Go program of this repository, built; the value is the binary. `target`: a command of another module, at the version
+ * that the go.mod in `dir` pins with all it stands on.
+ */
+export function goProgram(name: string, dir: string, target = '.'): Promise<Part> {
   return once(`Go program ${name}`, async () => {
     const go = await commandOrThrow('go', 'golang');
     const binary = join(cacheDir, 'go', name);
-    await runToEnd(go, ['build', '-o', binary, '.'], { cwd: dir, timeoutMs: INSTALL_TIMEOUT_MS });
+    await runToEnd(go, ['build', '-o', binary, target], { cwd: dir, timeoutMs: INSTALL_TIMEOUT_MS });
     return binary;
   });
 }
