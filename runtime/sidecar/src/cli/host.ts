@@ -20,6 +20,8 @@ export interface Host {
   /** Loaded when a command needs it: `outrigger ls` does not. */
   loadSidecar(): Promise<CreateSidecar>;
   exit(code: number): never;
+  /** An error that nobody caught; returns what ends the listening. */
+  onCrash(listener: (error: unknown) => void): () => void;
 }
 
 export function processHost(): Host {
@@ -36,5 +38,9 @@ export function processHost(): Host {
     printError: (text) => void process.stderr.write(text),
     loadSidecar: async () => (await import('../sidecar/create-sidecar.js')).createSidecar,
     exit: (code) => process.exit(code),
+    onCrash(listener) {
+      process.on('uncaughtException', listener);
+      return () => process.removeListener('uncaughtException', listener);
+    },
   };
 }

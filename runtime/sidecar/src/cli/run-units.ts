@@ -2,7 +2,8 @@
 import type { Logger } from '@outrigger/engine';
 import type { Setup } from '../config/setup.js';
 import { createLogSink, type LogFormat, type LogSink } from '../telemetry/logger.js';
-import { asCliError, type CliError, problemLines } from './cli-error.js';
+import { asCliError, CliError, problemLines } from './cli-error.js';
+import { EXIT } from './exit-codes.js';
 import type { Host } from './host.js';
 import { supervise } from './supervise.js';
 import { startUnit, type Unit, type UnitSpec } from './unit.js';
@@ -22,7 +23,11 @@ const STOP_MARGIN_MS = 15_000;
 export function openSink(setup: Setup, host: Host, format: LogFormat, version: string): LogSink {
   const { level, file } = setup.logSettings;
   const options = { format, level, appId: setup.options.appId, version, colour: host.colour && file === undefined };
-  return createLogSink(options, file, host.clock);
+  try {
+    return createLogSink(options, file, host.clock);
+  } catch (error) {
+    throw new CliError(`the log file ${file} cannot be opened: ${(error as Error).message}`, EXIT.config);
+  }
 }
 
 export interface RunUnitsOptions {
@@ -62,6 +67,7 @@ export async function runUnits(plans: readonly UnitPlan[], host: Host, options: 
         log: first.sink.log,
         failPolicy: options.failPolicy,
         stopWithinMs: stopMs + STOP_MARGIN_MS,
+        onCrash: (listener) => host.onCrash(listener),
         exit(forced) {
           for (const { sink } of plans) sink.lines.flushSync();
           host.exit(forced);

@@ -190,6 +190,28 @@ describe('supervision', () => {
     await run.code;
   });
 
+  it('leaves no app behind when it crashes', async () => {
+    const unit = new FakeUnit('a');
+    const exits: number[] = [];
+    let crash = (_: unknown): void => {};
+    void supervise(async () => [unit], {
+      clock: new FakeClock(),
+      log: silentLogger,
+      failPolicy: 'stop',
+      stopWithinMs: 20_000,
+      exit: (forced) => exits.push(forced),
+      signals: new EventEmitter(),
+      onCrash(listener) {
+        crash = listener;
+        return () => {};
+      },
+    });
+    await turn();
+    crash(new Error('bug'));
+    assert.equal(unit.killed, true);
+    assert.deepEqual(exits, [1]);
+  });
+
   it('remembers a signal that comes while it starts', async () => {
     const unit = new FakeUnit('a');
     let started = (_: readonly Unit[]): void => {};

@@ -15,6 +15,8 @@ export interface SuperviseOptions {
   /** Ends the process now. */
   exit(code: number): void;
   readonly signals?: SignalSource;
+  /** An error that nobody caught: the state of the process is unknown, so it ends, and no app is left behind. */
+  onCrash?(listener: (error: unknown) => void): () => void;
 }
 
 /**
@@ -51,6 +53,14 @@ export async function supervise(start: () => Promise<readonly Unit[]>, options: 
     clock,
     options.signals,
   );
+  const uncrash = options.onCrash?.((error) => {
+    log.fatal(
+      { err: error, stack: error instanceof Error ? error.stack : undefined },
+      'an error that nobody caught; ending at once',
+    );
+    for (const unit of units) unit.kill();
+    exit(EXIT.failed);
+  });
   try {
     units = await start();
     const reason = await Promise.race([
@@ -64,6 +74,7 @@ export async function supervise(start: () => Promise<readonly Unit[]>, options: 
     return reason ?? codeAfterStop(ends, signal);
   } finally {
     signals.close();
+    uncrash?.();
   }
 }
 

@@ -14,7 +14,6 @@ import {
   type CreateSidecar,
   type Sidecar,
   type SidecarAddresses,
-  type SidecarEnd,
 } from '../lifecycle/sidecar.js';
 import type { LineWriter } from '../telemetry/line-writer.js';
 import { appEnvironment, misleadingVariables } from './app-env.js';
@@ -110,12 +109,20 @@ class RunningUnit implements Unit {
     this.#store = setup.openStore({ log, types });
     logProblems([...setup.problems, ...this.#store.problems], log);
     const { personality, appId, homeDir, stateDir } = options;
-    this.#instance = await acquireInstanceDir({ homeDir, stateDir, appId, personality, version, clock });
-    const { path: instanceDir } = this.#instance;
-    this.#sidecar = createSidecar(options, { clock, log, env, resources: this.#store, instanceDir });
-    this.#sidecar.onEnd((end) => this.#sidecarEnded(end));
+    try {
+      this.#instance = await acquireInstanceDir({ homeDir, stateDir, appId, personality, version, clock });
+    } catch (error) {
+      // A sidecar serves without a folder of its own (a read-only file system); one that was asked for is another matter.
+      if (stateDir !== undefined) throw error;
+      log.warn(`no folder for this instance, so \`outrigger ls\` does not show it: ${(error as Error).message}`);
+    }
+    const instanceDir = this.#instance === undefined ? {} : { instanceDir: this.#instance.path };
+    this.#sidecar = createSidecar(options, { clock, log, env, resources: this.#store, ...instanceDir });
+    this.#sidecar.onEnd((end) => this.#end(end));
     await this.#sidecar.start();
-    this.#admin = await openAdminSocket(this.#instance.record.adminSocket, this.#adminHandlers(), { clock, log });
+    if (this.#instance !== undefined) {
+      this.#admin = await openAdminSocket(this.#instance.record.adminSocket, this.#adminHandlers(), { clock, log });
+    }
     this.#store.watch();
     this.#logAddresses();
     if (this.#spec.command.length > 0) await this.#startApp();
@@ -186,10 +193,6 @@ class RunningUnit implements Unit {
 
   reload(): void {
     void this.#sidecar?.reload();
-  }
-
-  #sidecarEnded(end: SidecarEnd): void {
-    this.#end(end);
   }
 
   #adminHandlers(): Record<string, () => unknown> {

@@ -1,4 +1,5 @@
 /** Where local data and running instances are kept. It works with no HOME and no password entry. */
+import { accessSync, constants } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -8,8 +9,23 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function homeDir(given: string | undefined, env: Env): string {
   if (given !== undefined && given !== '') return path.resolve(given);
   const home = env['HOME'];
-  if (home !== undefined && path.isAbsolute(home)) return path.join(home, '.outrigger');
+  if (home !== undefined && path.isAbsolute(home)) {
+    const folder = path.join(home, '.outrigger');
+    // A container's home may be `/`, or read-only.
+    if (mayWrite(folder)) return folder;
+  }
   return path.join(os.tmpdir(), `outrigger-${process.getuid?.() ?? 'user'}`);
+}
+
+/** Whether `folder` may be written, or made where it would be. */
+function mayWrite(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return true;
+  } catch (error) {
+    const parent = path.dirname(folder);
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' && parent !== folder && mayWrite(parent);
+  }
 }
 
 const APP_ID_LENGTH_MAX = 100;

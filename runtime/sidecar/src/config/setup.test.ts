@@ -36,7 +36,7 @@ function prepare(
   return setUp({
     user,
     flags: given(flags),
-    env: { HOME: '/home/me', ...env },
+    env: { HOME: folder, ...env },
     cwd: '/projects/My Shop!',
     clock: new FakeClock(),
     layottoConfigPath: layotto,
@@ -62,7 +62,7 @@ describe('options of `outrigger start`', () => {
     assert.deepEqual(options.layottoGrpc, { host: '127.0.0.1', port: 34904 });
     assert.deepEqual(options.metrics, { host: '127.0.0.1', port: 9090 });
     assert.deepEqual(options.internal, { host: '127.0.0.1', port: 0 });
-    assert.equal(options.homeDir, '/home/me/.outrigger');
+    assert.equal(options.homeDir, path.join(folder, '.outrigger'));
     assert.deepEqual(options.allowedOrigins, []);
     assert.equal(options.embeddedDefaults, true);
     assert.equal(options.unhealthyInitFatal, false);
@@ -138,6 +138,17 @@ describe('options of `outrigger start`', () => {
     const { options } = await setUp({ user: 'start', flags: new Map(), env: {}, cwd: '/', clock: new FakeClock() });
     assert.equal(options.homeDir, path.join(os.tmpdir(), `outrigger-${process.getuid?.()}`));
     assert.equal(options.appId, 'app');
+  });
+
+  it('work with a home that cannot be written', async () => {
+    const setup = await setUp({
+      user: 'start',
+      flags: new Map(),
+      env: { HOME: '/proc/1' },
+      cwd: '/',
+      clock: new FakeClock(),
+    });
+    assert.equal(setup.options.homeDir, path.join(os.tmpdir(), `outrigger-${process.getuid?.()}`));
   });
 
   it('name a folder that is not there', async () => {
