@@ -116,8 +116,7 @@ class RunningUnit implements Unit {
       if (stateDir !== undefined) throw error;
       log.warn(`no folder for this instance, so \`outrigger ls\` does not show it: ${(error as Error).message}`);
     }
-    const instanceDir = this.#instance === undefined ? {} : { instanceDir: this.#instance.path };
-    this.#sidecar = createSidecar(options, { clock, log, env, resources: this.#store, ...instanceDir });
+    this.#sidecar = createSidecar(options, { clock, log, env, resources: this.#store });
     this.#sidecar.onEnd((end) => this.#end(end));
     await this.#sidecar.start();
     if (this.#instance !== undefined) {

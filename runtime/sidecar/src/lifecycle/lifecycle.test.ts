@@ -4,63 +4,10 @@ import net from 'node:net';
 import { describe, it } from 'node:test';
 import { FakeClock, silentLogger } from '@outrigger/engine';
 import { portHolder } from './port-holder.js';
-import { createReadiness } from './readiness.js';
 import { listenToSignals, signalExitCode } from './signals.js';
 import { CLOSING_MS, createStages, STOP_STAGES } from './stages.js';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-describe('readiness', () => {
-  it('is there when nothing is missing, and says what is and since when', () => {
-    const clock = new FakeClock();
-    const readiness = createReadiness(clock);
-    assert.deepEqual([readiness.ready, readiness.outboundReady], [true, true]);
-    clock.advance(100);
-    const store = readiness.gate('component statestore', { outbound: true, reason: 'opening' });
-    const app = readiness.gate('app', { outbound: false, reason: 'waiting for port 8080' });
-    assert.deepEqual([readiness.ready, readiness.outboundReady], [false, false]);
-    clock.advance(100);
-    store.because('connection refused');
-    assert.deepEqual(readiness.missing, [
-      { name: 'component statestore', reason: 'connection refused', since: 100, outbound: true },
-      { name: 'app', reason: 'waiting for port 8080', since: 100, outbound: false },
-    ]);
-    store.open();
-    assert.deepEqual([readiness.ready, readiness.outboundReady], [false, true]);
-    app.open();
-    assert.equal(readiness.ready, true);
-    app.because('too late');
-    assert.equal(readiness.ready, true);
-    app.shut('it is not healthy');
-    assert.equal(readiness.ready, false);
-    assert.equal(readiness.missing[0]?.since, 200);
-  });
-
-  it('tells of changes of the answer, not of every gate', () => {
-    const readiness = createReadiness(new FakeClock());
-    let changes = 0;
-    const end = readiness.onChange(() => changes++);
-    const one = readiness.gate('one', { outbound: false, reason: '' });
-    const two = readiness.gate('two', { outbound: false, reason: '' });
-    assert.equal(changes, 1);
-    one.open();
-    one.open();
-    assert.equal(changes, 1);
-    two.open();
-    assert.equal(changes, 2);
-    end();
-    readiness.stop();
-    assert.equal(changes, 2);
-  });
-
-  it('ends before the API does: the app may call out while the sidecar drains', () => {
-    const readiness = createReadiness(new FakeClock());
-    readiness.stop();
-    assert.deepEqual([readiness.ready, readiness.outboundReady, readiness.stopping], [false, true, true]);
-    readiness.close();
-    assert.equal(readiness.outboundReady, false);
-  });
-});
 
 describe('stopping', () => {
   it('goes through the stages in order, whatever the order of what was added', async () => {

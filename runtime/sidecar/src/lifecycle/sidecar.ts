@@ -45,8 +45,6 @@ export interface SidecarDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Documents that were read already; without it the sidecar reads what the options name. */
   readonly resources?: ResourceStore;
-  /** Folder of this instance (D10), when the process has one. */
-  readonly instanceDir?: string;
 }
 
 export type CreateSidecar = (options: SidecarOptions, deps: SidecarDeps) => Sidecar;
