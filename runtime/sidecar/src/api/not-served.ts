@@ -2,19 +2,22 @@
  * What the protos and Dapr's list of routes name and this sidecar does not serve yet: derived from what is registered, so
  * that the list can only shrink. Each such method and route exists and says so.
  */
-import type { DescService } from '@bufbuild/protobuf';
-import type { GrpcMethod, MethodInfo } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
+import type { GrpcMethod, MessageCodec, MethodInfo } from '@outrigger/engine';
+import { type ServiceName, services } from '@outrigger/proto/services';
 import { fail } from '../errors.js';
 import type { HttpRoute } from './dapr-http/route.js';
 import { bidi, clientStream, serverStream, unary } from './grpc-method.js';
 
-function refusing(info: MethodInfo<unknown, unknown>): GrpcMethod {
+/** Whatever the request is, it is refused. */
+const unread: MessageCodec<undefined> = { typeName: '', decode: () => undefined, encode() {} };
+
+function refusing({ path, kind }: Pick<MethodInfo<unknown, unknown>, 'path' | 'kind'>): GrpcMethod {
+  const info = { path, kind, request: unread, response: unread };
   const refuse = (): never => {
-    throw fail('API_NOT_SERVED', { method: info.path.slice(1) });
+    throw fail('API_NOT_SERVED', { method: path.slice(1) });
   };
   const refuseLater = async (): Promise<never> => refuse();
-  switch (info.kind) {
+  switch (kind) {
     case 'unary':
       return unary(info, refuse);
     case 'server-stream':
@@ -27,11 +30,9 @@ function refusing(info: MethodInfo<unknown, unknown>): GrpcMethod {
 }
 
 /** Methods of `service` that are not among `served`, each answering UNIMPLEMENTED. */
-export function notServedMethods(service: DescService, served: readonly { readonly path: string }[]): GrpcMethod[] {
+export function notServedMethods(service: ServiceName, served: readonly { readonly path: string }[]): GrpcMethod[] {
   const paths = new Set(served.map(({ path }) => path));
-  return (Object.values(methodsOf(service)) as MethodInfo<unknown, unknown>[])
-    .filter(({ path }) => !paths.has(path))
-    .map(refusing);
+  return services[service].methods.filter(({ path }) => !paths.has(path)).map(refusing);
 }
 
 export interface RouteName {

@@ -1,7 +1,6 @@
 /** Puts the app channel together: transport, app API token, app-max-concurrency, port wait, health checks. */
 import type { Clock, GrpcClient, HttpOpener, Logger } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import { AppCallbackHealthCheck } from '@outrigger/proto/dapr/runtime/v1';
+import * as AppCallbackHealthCheck from '@outrigger/proto/dapr/runtime/v1/app-callback-health-check';
 import type { AppOptions } from '../config/options.js';
 import type { Family, GaugeSeries, MetricsRegistry } from '../telemetry/metrics.js';
 import type { AppChannel } from './channel.js';
@@ -151,7 +150,7 @@ function httpProbe(opener: HttpOpener, path: string): Probe {
 }
 
 function grpcProbe(client: GrpcClient): Probe {
-  const method = methodsOf(AppCallbackHealthCheck).healthCheck;
+  const method = AppCallbackHealthCheck.healthCheck;
   return async (signal) => {
     await client.unary(method, { $typeName: 'google.protobuf.Empty' }, { signal });
     return { ok: true };

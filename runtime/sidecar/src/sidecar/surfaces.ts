@@ -1,5 +1,4 @@
 /** The surfaces of one sidecar: what each of its ports serves. */
-import type { DescService } from '@bufbuild/protobuf';
 import {
   afterRequest,
   type Clock,
@@ -16,8 +15,7 @@ import {
   respondText,
   toGrpcStatus,
 } from '@outrigger/engine';
-import { Dapr } from '@outrigger/proto/dapr/runtime/v1';
-import { Health } from '@outrigger/proto/grpc/health/v1';
+import type { ServiceName } from '@outrigger/proto/services';
 import { createConnectHandler } from '../api/connect/handler.js';
 import type { GrpcGuard } from '../api/dapr-grpc/guard.js';
 import { grpcProxyHandler, invokeMethods } from '../api/dapr-grpc/invoke.js';
@@ -142,8 +140,10 @@ export function createSurfaces(sources: SurfaceSources): Surfaces {
           greetings: DEFAULT_GREETINGS,
           moreMethods: [...createLayottoPubSubMethods(blocks.pubsub), ...createInvokeMethods(blocks.invoke, now)],
         });
-  const services: DescService[] = [Dapr, ...(layottoMethods.length === 0 ? [] : LAYOTTO_SERVICES)];
-  const names = services.map(({ typeName }) => typeName);
+  const services: ServiceName[] = [
+    'dapr.proto.runtime.v1.Dapr',
+    ...(layottoMethods.length === 0 ? [] : LAYOTTO_SERVICES),
+  ];
   const apiMethods: readonly GrpcMethod[] = [...dapr.grpcMethods, ...layottoMethods];
   const service = (methods: readonly GrpcMethod[]): GrpcService =>
     createGrpcService(methods, {
@@ -163,7 +163,10 @@ export function createSurfaces(sources: SurfaceSources): Surfaces {
   });
   return {
     grpc: combineGrpcServices(
-      [service(apiMethods), service([...healthMethods(names, serving), ...reflectionMethods([...services, Health])])],
+      [
+        service(apiMethods),
+        service([...healthMethods(services, serving), ...reflectionMethods([...services, 'grpc.health.v1.Health'])]),
+      ],
       guarded(grpcProxyHandler({ invoke: blocks.invoke }), dapr.grpcGuard),
     ),
     grpcHttp: forBrowsers(connect, createOriginPolicy(options.allowedOrigins)),

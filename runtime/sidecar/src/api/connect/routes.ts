@@ -2,8 +2,7 @@
  * gRPC-Web and Connect (binary and JSON) on the ports that serve gRPC: connect's universal handlers in front of the same
  * method handlers. Native gRPC never comes here; it is served by the engine.
  */
-import type { DescMethod, DescService } from '@bufbuild/protobuf';
-import { fromBinary } from '@bufbuild/protobuf';
+import { type DescMethod, fromBinary } from '@bufbuild/protobuf';
 import {
   type Code,
   ConnectError,
@@ -28,9 +27,11 @@ import {
   type TlsInfo,
 } from '@outrigger/engine';
 import { StatusSchema } from '@outrigger/proto/google/rpc';
+import type { ServiceName } from '@outrigger/proto/services';
+import { describedServices } from '../described-services.js';
 
 export interface ConnectDeps {
-  readonly services: readonly DescService[];
+  readonly services: readonly ServiceName[];
   /** Handlers by path; methods without one are left to answer UNIMPLEMENTED. */
   readonly methods: readonly GrpcMethod[];
   readonly clock: Clock;
@@ -171,8 +172,8 @@ export function createConnectRoutes(deps: ConnectDeps): ConnectRoutes {
     writeMaxBytes: deps.messageBytesMax,
   });
   for (const service of deps.services) {
-    for (const method of service.methods) {
-      const served = byPath.get(`/${service.typeName}/${method.name}`);
+    for (const method of describedServices[service].methods) {
+      const served = byPath.get(`/${service}/${method.name}`);
       if (served !== undefined) router.rpc(method, implementation(served, deps) as MethodImpl<DescMethod>);
     }
   }

@@ -1,17 +1,16 @@
 /** Configuration on Dapr's gRPC API. A subscription lives as long as its stream; its first message carries the id. */
 import type { ConfigurationItem as Item } from '@outrigger/components-core';
 import type { GrpcMethod, MessageSink, ServerCall } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
 import type { ConfigurationItem } from '@outrigger/proto/dapr/common/v1';
-import {
-  Dapr,
-  type GetConfigurationRequest,
-  type GetConfigurationResponse,
-  type SubscribeConfigurationRequest,
-  type SubscribeConfigurationResponse,
-  type UnsubscribeConfigurationRequest,
-  type UnsubscribeConfigurationResponse,
+import type {
+  GetConfigurationRequest,
+  GetConfigurationResponse,
+  SubscribeConfigurationRequest,
+  SubscribeConfigurationResponse,
+  UnsubscribeConfigurationRequest,
+  UnsubscribeConfigurationResponse,
 } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import { whenReady } from '../../block/component-call.js';
 import type { ConfigurationBlock } from '../../block/configuration.js';
 import type { MaybePromise } from '../../block/context.js';
@@ -86,13 +85,12 @@ export function createConfigurationMethods(configuration: ConfigurationBlock): G
     return { $typeName: 'dapr.proto.runtime.v1.UnsubscribeConfigurationResponse', ok, message };
   };
 
-  const methods = methodsOf(Dapr);
   return [
-    unary(methods.getConfiguration, get),
-    unary(methods.getConfigurationAlpha1, get),
-    serverStream(methods.subscribeConfiguration, subscribe),
-    serverStream(methods.subscribeConfigurationAlpha1, subscribe),
-    unary(methods.unsubscribeConfiguration, unsubscribe),
-    unary(methods.unsubscribeConfigurationAlpha1, unsubscribe),
+    unary(Dapr.getConfiguration, get),
+    unary(Dapr.getConfigurationAlpha1, get),
+    serverStream(Dapr.subscribeConfiguration, subscribe),
+    serverStream(Dapr.subscribeConfigurationAlpha1, subscribe),
+    unary(Dapr.unsubscribeConfiguration, unsubscribe),
+    unary(Dapr.unsubscribeConfigurationAlpha1, unsubscribe),
   ];
 }

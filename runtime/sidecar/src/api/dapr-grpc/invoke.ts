@@ -1,7 +1,6 @@
 /** gRPC invoke: Dapr's InvokeService, and transparent proxying of every service that the sidecar does not serve itself. */
-import { create, toBinary } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
 import {
+  encodeStatusDetails,
   GrpcCode,
   type GrpcMethod,
   GrpcStatusError,
@@ -10,10 +9,10 @@ import {
   Metadata,
   type ServerCall,
 } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import { HTTPExtension_Verb, type InvokeResponse, InvokeResponseSchema } from '@outrigger/proto/dapr/common/v1';
-import { Dapr, type InvokeServiceRequest } from '@outrigger/proto/dapr/runtime/v1';
-import { ErrorInfoSchema, StatusSchema } from '@outrigger/proto/google/rpc';
+import type { InvokeResponse } from '@outrigger/proto/dapr/common/v1';
+import { HTTPExtension_Verb } from '@outrigger/proto/dapr/common/v1/enums';
+import type { InvokeServiceRequest } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import type { InvokeBlock } from '../../block/invoke/block.js';
 import type { InvokeReply } from '../../block/invoke/message.js';
 import { httpToMetadata } from '../../block/invoke/metadata-map.js';
@@ -37,8 +36,7 @@ const HTTP_STATUS_METADATA = 'dapr-http-status';
 const INFO_VALUE_CHARS = 63;
 
 export function invokeMethods({ invoke, now }: GrpcInvokeDeps): readonly GrpcMethod[] {
-  const { invokeService } = methodsOf(Dapr);
-  return [unary(invokeService, (request, call) => serve(invoke, request, call, now))];
+  return [unary(Dapr.invokeService, (request, call) => serve(invoke, request, call, now))];
 }
 
 async function serve(
@@ -65,10 +63,11 @@ async function serve(
   );
   sendHeaders(reply, call);
   throwFailure(reply);
-  return create(InvokeResponseSchema, {
+  return {
+    $typeName: 'dapr.proto.common.v1.InvokeResponse',
     contentType: reply.contentType,
-    data: { typeUrl: reply.dataType, value: reply.data },
-  });
+    data: { $typeName: 'google.protobuf.Any', typeUrl: reply.dataType, value: reply.data },
+  };
 }
 
 /** Metadata with the trace in W3C's form as well: an HTTP app cannot read the binary one. */
@@ -97,16 +96,12 @@ function throwFailure(reply: InvokeReply): void {
   const code = httpStatus === undefined ? GrpcCode.OK : grpcCodeOf(httpStatus);
   if (httpStatus === undefined || code === GrpcCode.OK) return;
   const text = statusText(httpStatus);
-  const info = create(ErrorInfoSchema, {
-    reason: text,
-    domain: 'dapr.io',
-    metadata: {
-      'http.code': String(httpStatus),
-      'http.error_message': reply.data.toString('utf8', 0, INFO_VALUE_CHARS),
-    },
-  });
-  const status = create(StatusSchema, { code, message: text, details: [anyPack(ErrorInfoSchema, info)] });
-  throw new GrpcStatusError(code, text, { details: toBinary(StatusSchema, status) });
+  const metadata = {
+    'http.code': String(httpStatus),
+    'http.error_message': reply.data.toString('utf8', 0, INFO_VALUE_CHARS),
+  };
+  const info = { type: 'ErrorInfo', reason: text, domain: 'dapr.io', metadata } as const;
+  throw new GrpcStatusError(code, text, { details: encodeStatusDetails(code, text, [info]) });
 }
 
 const VERB_NAMES: ReadonlyMap<number, string> = new Map(

@@ -1,17 +1,15 @@
 /** Metadata and shutdown on Dapr's gRPC API. */
-import { create } from '@bufbuild/protobuf';
 import type { GrpcMethod } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  ActorRuntime_ActorRuntimeStatus,
-  Dapr,
-  type GetMetadataResponse,
-  GetMetadataResponseSchema,
-  PubsubSubscriptionType,
+import type {
+  AppConnectionProperties as AppConnectionMessage,
+  GetMetadataResponse,
+  PubsubSubscription,
 } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
+import { ActorRuntime_ActorRuntimeStatus, PubsubSubscriptionType } from '@outrigger/proto/dapr/runtime/v1/enums';
 import type { MetadataBlock, SidecarMetadata, SubscriptionInfo } from '../../block/metadata.js';
 import type { ShutdownBlock } from '../../block/shutdown.js';
-import { appConnection } from '../app-connection.js';
+import { type AppConnectionProperties, appConnection } from '../app-connection.js';
 import { unary } from '../grpc-method.js';
 import { empty } from './empty.js';
 
@@ -22,36 +20,73 @@ const SUBSCRIPTION_TYPES: Readonly<Record<SubscriptionInfo['type'], PubsubSubscr
 };
 
 export function metadataMessage(metadata: SidecarMetadata): GetMetadataResponse {
-  const named = (names: readonly string[]): { name: string }[] => names.map((name) => ({ name }));
-  return create(GetMetadataResponseSchema, {
+  return {
+    $typeName: 'dapr.proto.runtime.v1.GetMetadataResponse',
     id: metadata.id,
     runtimeVersion: metadata.runtimeVersion,
     enabledFeatures: [...metadata.enabledFeatures],
+    activeActorsCount: [],
     registeredComponents: metadata.components.map((component) => ({
+      $typeName: 'dapr.proto.runtime.v1.RegisteredComponents',
       ...component,
       capabilities: [...component.capabilities],
     })),
     extendedMetadata: { ...metadata.extended },
-    subscriptions: metadata.subscriptions.map((subscription) => ({
-      pubsubName: subscription.pubsubName,
-      topic: subscription.topic,
-      metadata: { ...subscription.metadata },
-      rules: { rules: subscription.rules.map(({ match, path }) => ({ match, path })) },
-      deadLetterTopic: subscription.deadLetterTopic,
-      type: SUBSCRIPTION_TYPES[subscription.type],
+    subscriptions: metadata.subscriptions.map(subscriptionMessage),
+    httpEndpoints: metadata.httpEndpoints.map((name) => ({
+      $typeName: 'dapr.proto.runtime.v1.MetadataHTTPEndpoint',
+      name,
     })),
-    httpEndpoints: named(metadata.httpEndpoints),
-    resiliencies: named(metadata.resiliencies),
-    appConnectionProperties: appConnection(metadata.app),
-    actorRuntime: { runtimeStatus: ActorRuntime_ActorRuntimeStatus.DISABLED, hostReady: false },
-  });
+    resiliencies: metadata.resiliencies.map((name) => ({
+      $typeName: 'dapr.proto.runtime.v1.MetadataResiliency',
+      name,
+    })),
+    appConnectionProperties: connectionMessage(appConnection(metadata.app)),
+    actorRuntime: {
+      $typeName: 'dapr.proto.runtime.v1.ActorRuntime',
+      runtimeStatus: ActorRuntime_ActorRuntimeStatus.DISABLED,
+      activeActors: [],
+      hostReady: false,
+      placement: '',
+    },
+    mcpServers: [],
+    workflowAccessPolicies: [],
+  };
+}
+
+function subscriptionMessage(subscription: SubscriptionInfo): PubsubSubscription {
+  return {
+    $typeName: 'dapr.proto.runtime.v1.PubsubSubscription',
+    pubsubName: subscription.pubsubName,
+    topic: subscription.topic,
+    metadata: { ...subscription.metadata },
+    rules: {
+      $typeName: 'dapr.proto.runtime.v1.PubsubSubscriptionRules',
+      rules: subscription.rules.map(({ match, path }) => ({
+        $typeName: 'dapr.proto.runtime.v1.PubsubSubscriptionRule',
+        match,
+        path,
+      })),
+    },
+    deadLetterTopic: subscription.deadLetterTopic,
+    type: SUBSCRIPTION_TYPES[subscription.type],
+  };
+}
+
+function connectionMessage({ health, ...app }: AppConnectionProperties): AppConnectionMessage {
+  return {
+    $typeName: 'dapr.proto.runtime.v1.AppConnectionProperties',
+    ...app,
+    ...(health === undefined
+      ? {}
+      : { health: { $typeName: 'dapr.proto.runtime.v1.AppConnectionHealthProperties', ...health } }),
+  };
 }
 
 export function createMetadataMethods(metadata: MetadataBlock): GrpcMethod[] {
-  const methods = methodsOf(Dapr);
   return [
-    unary(methods.getMetadata, () => metadataMessage(metadata.get())),
-    unary(methods.setMetadata, ({ key, value }) => {
+    unary(Dapr.getMetadata, () => metadataMessage(metadata.get())),
+    unary(Dapr.setMetadata, ({ key, value }) => {
       metadata.set(key, value);
       return empty(undefined);
     }),
@@ -61,7 +96,7 @@ export function createMetadataMethods(metadata: MetadataBlock): GrpcMethod[] {
 /** `dapr-force-shutdown: true` in the call's metadata ends the sidecar at once. */
 export function createShutdownMethods(shutdown: ShutdownBlock): GrpcMethod[] {
   return [
-    unary(methodsOf(Dapr).shutdown, (_, call) => {
+    unary(Dapr.shutdown, (_, call) => {
       const force = call.metadata.getAll('dapr-force-shutdown').some((value) => value.toLowerCase() === 'true');
       shutdown.request({ force });
       return empty(undefined);

@@ -1,6 +1,5 @@
 /** Every method of `dapr.proto.runtime.v1.Dapr`: those of the blocks, those of others, and the rest, which say so. */
 import type { GrpcMethod } from '@outrigger/engine';
-import { Dapr } from '@outrigger/proto/dapr/runtime/v1';
 import type { ConfigurationBlock } from '../../block/configuration.js';
 import type { LockBlock } from '../../block/lock.js';
 import type { MetadataBlock } from '../../block/metadata.js';
@@ -45,5 +44,5 @@ export function daprGrpcHandlers(blocks: DaprBlocks, more: readonly GrpcMethod[]
 
 export function createDaprGrpcMethods(deps: DaprGrpcDeps): GrpcMethod[] {
   const served = daprGrpcHandlers(deps.blocks, deps.moreMethods);
-  return [...served, ...notServedMethods(Dapr, served)].map(createMethodServer(deps));
+  return [...served, ...notServedMethods('dapr.proto.runtime.v1.Dapr', served)].map(createMethodServer(deps));
 }

@@ -1,25 +1,18 @@
 /** Dapr's AppCallback: subscriptions and events of gRPC apps. */
 import { type GrpcClient, GrpcCode, GrpcStatusError } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  AppCallback,
-  AppCallbackAlpha,
-  type TopicEventBulkResponse,
-  type TopicSubscription,
-} from '@outrigger/proto/dapr/runtime/v1';
+import type { TopicEventBulkResponse, TopicSubscription } from '@outrigger/proto/dapr/runtime/v1';
+import * as AppCallback from '@outrigger/proto/dapr/runtime/v1/app-callback';
+import * as AppCallbackAlpha from '@outrigger/proto/dapr/runtime/v1/app-callback-alpha';
 import { callbackMetadata, type GrpcCallbackDialect } from '../../block/pubsub/grpc-callback.js';
 import type { Reply } from '../../block/pubsub/subscriber.js';
 import type { SubscriptionSpec } from '../../config/model.js';
 import { replyOf, topicEventBulkRequest, topicEventRequest } from './pubsub-event.js';
 
-const callback = methodsOf(AppCallback);
-const callbackAlpha = methodsOf(AppCallbackAlpha);
-
 export const daprGrpcCallback: GrpcCallbackDialect = {
   name: 'dapr',
   listSubscriptions: async (client, signal) => {
     const { subscriptions } = await client.unary(
-      callback.listTopicSubscriptions,
+      AppCallback.listTopicSubscriptions,
       { $typeName: 'google.protobuf.Empty' },
       { signal },
     );
@@ -27,7 +20,7 @@ export const daprGrpcCallback: GrpcCallbackDialect = {
   },
   deliver: async (client, event, signal) => {
     const metadata = callbackMetadata(event.metadata, event.trace);
-    const { status } = await client.unary(callback.onTopicEvent, topicEventRequest(event), { metadata, signal });
+    const { status } = await client.unary(AppCallback.onTopicEvent, topicEventRequest(event), { metadata, signal });
     return replyOf(status);
   },
   deliverBatch: async (client, batch, signal) => {
@@ -47,10 +40,10 @@ async function onBulkTopicEvent(
   const request = topicEventBulkRequest(batch);
   const options = { metadata: callbackMetadata(batch.metadata, batch.entries[0]?.event.trace), signal };
   try {
-    return await client.unary(callback.onBulkTopicEvent, request, options);
+    return await client.unary(AppCallback.onBulkTopicEvent, request, options);
   } catch (error) {
     if (!(error instanceof GrpcStatusError) || error.code !== GrpcCode.UNIMPLEMENTED) throw error;
-    return client.unary(callbackAlpha.onBulkTopicEventAlpha1, request, options);
+    return client.unary(AppCallbackAlpha.onBulkTopicEventAlpha1, request, options);
   }
 }
 

@@ -1,11 +1,11 @@
 /** Events and answers as Dapr's messages carry them: callbacks and streams share these. */
 import type { JsonObject } from '@bufbuild/protobuf';
-import {
-  TopicEventResponse_TopicEventResponseStatus as Status,
-  type TopicEventBulkRequest,
-  type TopicEventBulkRequestEntry,
-  type TopicEventRequest,
+import type {
+  TopicEventBulkRequest,
+  TopicEventBulkRequestEntry,
+  TopicEventRequest,
 } from '@outrigger/proto/dapr/runtime/v1';
+import { TopicEventResponse_TopicEventResponseStatus as Status } from '@outrigger/proto/dapr/runtime/v1/enums';
 import { type EventBatch, type Reply, SUCCESS } from '../../block/pubsub/subscriber.js';
 import { entryContentType, type TopicEvent } from '../../block/pubsub/topic-event.js';
 

@@ -1,7 +1,7 @@
 /** Publishing on Dapr's gRPC API. */
 import type { GrpcMethod, ServerCall } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import { type BulkPublishRequest, type BulkPublishResponse, Dapr } from '@outrigger/proto/dapr/runtime/v1';
+import type { BulkPublishRequest, BulkPublishResponse } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import type { PubSubBlock } from '../../block/pubsub/block.js';
 import { unary } from '../grpc-method.js';
 import { contextOf } from './context.js';
@@ -16,13 +16,12 @@ export function createPubSubMethods(pubsub: Pick<PubSubBlock, 'publish' | 'bulkP
     return { $typeName: 'dapr.proto.runtime.v1.BulkPublishResponse', failedEntries: [] };
   };
 
-  const methods = methodsOf(Dapr);
   return [
-    unary(methods.publishEvent, (request, call) => {
+    unary(Dapr.publishEvent, (request, call) => {
       const { pubsubName, topic, data, dataContentType: contentType, metadata } = request;
       return empty(pubsub.publish({ pubsubName, topic, data, contentType, metadata, context: contextOf(call) }));
     }),
-    unary(methods.bulkPublishEvent, bulkPublish),
-    unary(methods.bulkPublishEventAlpha1, bulkPublish),
+    unary(Dapr.bulkPublishEvent, bulkPublish),
+    unary(Dapr.bulkPublishEventAlpha1, bulkPublish),
   ];
 }

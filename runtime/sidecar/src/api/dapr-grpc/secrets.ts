@@ -1,7 +1,7 @@
 /** Secrets on Dapr's gRPC API. */
 import type { GrpcMethod } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import { Dapr, type SecretResponse } from '@outrigger/proto/dapr/runtime/v1';
+import type { SecretResponse } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import { whenReady } from '../../block/component-call.js';
 import type { SecretBlock, SecretValues } from '../../block/secret.js';
 import { unary } from '../grpc-method.js';
@@ -12,15 +12,14 @@ function secretOf(secrets: SecretValues): SecretResponse {
 }
 
 export function createSecretMethods(secret: SecretBlock): GrpcMethod[] {
-  const methods = methodsOf(Dapr);
   return [
-    unary(methods.getSecret, ({ storeName, key, metadata }, call) =>
+    unary(Dapr.getSecret, ({ storeName, key, metadata }, call) =>
       whenReady(secret.get(storeName, key, metadata, contextOf(call)), (data) => ({
         $typeName: 'dapr.proto.runtime.v1.GetSecretResponse' as const,
         data: { ...data },
       })),
     ),
-    unary(methods.getBulkSecret, ({ storeName, metadata }, call) =>
+    unary(Dapr.getBulkSecret, ({ storeName, metadata }, call) =>
       whenReady(secret.bulkGet(storeName, metadata, contextOf(call)), (found) => ({
         $typeName: 'dapr.proto.runtime.v1.GetBulkSecretResponse' as const,
         data: Object.fromEntries([...found].map(([name, values]) => [name, secretOf(values)])),

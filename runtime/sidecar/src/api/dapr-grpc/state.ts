@@ -1,9 +1,9 @@
 /** State on Dapr's gRPC API: messages to the block's requests and back. */
 import type { StateItem } from '@outrigger/components-core';
 import type { GrpcMethod } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
 import type { StateItem as StateItemMessage } from '@outrigger/proto/dapr/common/v1';
-import { type BulkStateItem, Dapr, type GetStateResponse, type QueryStateItem } from '@outrigger/proto/dapr/runtime/v1';
+import type { BulkStateItem, GetStateResponse, QueryStateItem } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import { whenReady } from '../../block/component-call.js';
 import { encodeJson, parseJson } from '../../block/json.js';
 import { type StateBlock, type StateBulkItem, type StateSave, stateItemMetadata } from '../../block/state.js';
@@ -68,16 +68,15 @@ function queryItemOf(item: StateItem & { readonly key: string }): QueryStateItem
 }
 
 export function createStateMethods(state: StateBlock): GrpcMethod[] {
-  const methods = methodsOf(Dapr);
   return [
-    unary(methods.getState, (request, call) => {
+    unary(Dapr.getState, (request, call) => {
       const { storeName, key, metadata } = request;
       const consistency = consistencyOf(request.consistency);
       const item = state.get({ storeName, key, consistency, metadata }, contextOf(call));
       return item instanceof Promise ? item.then(responseOf) : responseOf(item);
     }),
 
-    unary(methods.getBulkState, (request, call) => {
+    unary(Dapr.getBulkState, (request, call) => {
       const { storeName, keys, parallelism, metadata } = request;
       const items = state.bulkGet({ storeName, keys, parallelism, metadata }, contextOf(call));
       return whenReady(items, (found) => ({
@@ -86,20 +85,20 @@ export function createStateMethods(state: StateBlock): GrpcMethod[] {
       }));
     }),
 
-    unary(methods.saveState, (request, call) => {
+    unary(Dapr.saveState, (request, call) => {
       state.check(request.storeName);
       return empty(state.save(request.storeName, request.states.map(savedItemOf), contextOf(call)));
     }),
 
-    unary(methods.deleteState, ({ storeName, ...message }, call) =>
+    unary(Dapr.deleteState, ({ storeName, ...message }, call) =>
       empty(state.delete(storeName, stateItemOf({ ...message, value: noBytes }), contextOf(call))),
     ),
 
-    unary(methods.deleteBulkState, (request, call) =>
+    unary(Dapr.deleteBulkState, (request, call) =>
       empty(state.bulkDelete(request.storeName, request.states.map(stateItemOf), contextOf(call))),
     ),
 
-    unary(methods.executeStateTransaction, (request, call) => {
+    unary(Dapr.executeStateTransaction, (request, call) => {
       const operations = request.operations.map(({ operationType, request: item }) => ({
         operation: operationType,
         // An operation without a request has the empty key, as in Dapr.
@@ -109,7 +108,7 @@ export function createStateMethods(state: StateBlock): GrpcMethod[] {
       return empty(state.transact({ storeName, operations, metadata }, contextOf(call)));
     }),
 
-    unary(methods.queryStateAlpha1, (request, call) =>
+    unary(Dapr.queryStateAlpha1, (request, call) =>
       whenReady(state.query(request.storeName, request.query, contextOf(call)), ({ items, token }) => ({
         $typeName: 'dapr.proto.runtime.v1.QueryStateResponse' as const,
         results: items.map(queryItemOf),

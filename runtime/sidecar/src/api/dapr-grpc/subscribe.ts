@@ -1,12 +1,11 @@
 /** Streaming subscriptions of Dapr's gRPC API: any number of streams for one topic. */
 import type { GrpcMethod } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  Dapr,
-  TopicEventResponse_TopicEventResponseStatus as Status,
-  type SubscribeTopicEventsRequestAlpha1,
-  type SubscribeTopicEventsResponseAlpha1,
+import type {
+  SubscribeTopicEventsRequestAlpha1,
+  SubscribeTopicEventsResponseAlpha1,
 } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
+import { TopicEventResponse_TopicEventResponseStatus as Status } from '@outrigger/proto/dapr/runtime/v1/enums';
 import type { PubSubBlock } from '../../block/pubsub/block.js';
 import { type EventStreamMessages, serveEventStream } from '../event-stream.js';
 import { bidi } from '../grpc-method.js';
@@ -37,7 +36,7 @@ const messages: EventStreamMessages<SubscribeTopicEventsRequestAlpha1, Subscribe
 
 export function createSubscribeMethods(pubsub: Pick<PubSubBlock, 'openStream'>): GrpcMethod[] {
   return [
-    bidi(methodsOf(Dapr).subscribeTopicEventsAlpha1, (requests, call, sink) =>
+    bidi(Dapr.subscribeTopicEventsAlpha1, (requests, call, sink) =>
       serveEventStream(pubsub, messages, requests, call, sink),
     ),
   ];

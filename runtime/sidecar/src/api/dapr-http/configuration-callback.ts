@@ -1,11 +1,9 @@
 /** Configuration updates on their way to the app: `POST /configuration/{store}/{key}`, one call for each key that changed. */
-import { create } from '@bufbuild/protobuf';
-import { AnySchema } from '@bufbuild/protobuf/wkt';
 import type { ConfigurationChange } from '@outrigger/components-core';
 import { type GrpcClient, HeaderList } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import { HTTPExtension_Verb, InvokeRequestSchema } from '@outrigger/proto/dapr/common/v1';
-import { AppCallback } from '@outrigger/proto/dapr/runtime/v1';
+import type { InvokeRequest } from '@outrigger/proto/dapr/common/v1';
+import { HTTPExtension_Verb } from '@outrigger/proto/dapr/common/v1/enums';
+import * as AppCallback from '@outrigger/proto/dapr/runtime/v1/app-callback';
 import type { AppChannel } from '../../app/channel.js';
 import { AppCallError, callApp } from '../../app/http-call.js';
 
@@ -48,13 +46,18 @@ async function send(app: AppChannel, method: string, body: Uint8Array, signal: A
 }
 
 async function sendOverGrpc(client: GrpcClient, method: string, body: Uint8Array, signal: AbortSignal): Promise<void> {
-  const request = create(InvokeRequestSchema, {
+  const request: InvokeRequest = {
+    $typeName: 'dapr.proto.common.v1.InvokeRequest',
     method,
-    data: create(AnySchema, { value: body }),
+    data: { $typeName: 'google.protobuf.Any', typeUrl: '', value: new Uint8Array(body) },
     contentType: 'application/json',
-    httpExtension: { verb: HTTPExtension_Verb.POST, querystring: '' },
-  });
-  await client.unary(methodsOf(AppCallback).onInvoke, request, { signal });
+    httpExtension: {
+      $typeName: 'dapr.proto.common.v1.HTTPExtension',
+      verb: HTTPExtension_Verb.POST,
+      querystring: '',
+    },
+  };
+  await client.unary(AppCallback.onInvoke, request, { signal });
 }
 
 /** Sends one batch. An app that cannot be reached is waited for; an app that answers otherwise than 200 has had its chance. */

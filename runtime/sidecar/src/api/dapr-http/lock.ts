@@ -1,19 +1,24 @@
 /** Locks on Dapr's HTTP API; bodies are the JSON of the protobuf messages. */
-import { type DescMessage, fromJsonString, type MessageShape } from '@bufbuild/protobuf';
-import { TryLockRequestSchema, UnlockRequestSchema } from '@outrigger/proto/dapr/runtime/v1';
 import { whenReady } from '../../block/component-call.js';
-import { LOCK_STATUS_NUMBERS, type LockBlock } from '../../block/lock.js';
+import { LOCK_STATUS_NUMBERS, type LockBlock, type LockRequest } from '../../block/lock.js';
 import { fail } from '../../errors.js';
+import { type ProtoFields, protoFieldsOf, protoInt32, protoText } from './proto-json.js';
 import type { HttpCall, HttpRoute } from './route.js';
 
-/** An empty body is an empty message, as in Dapr. */
-function messageOf<Desc extends DescMessage>(schema: Desc, call: HttpCall): MessageShape<Desc> {
-  const text = call.body.toString('utf8');
+function messageOf<T>(call: HttpCall, read: (fields: ProtoFields) => T): T {
   try {
-    return fromJsonString(schema, text === '' ? '{}' : text, { ignoreUnknownFields: true });
+    return read(protoFieldsOf(call.body));
   } catch (error) {
     throw fail('API_MALFORMED_BODY', { error: (error as Error).message }, { cause: error });
   }
+}
+
+function holderOf({ params }: HttpCall, fields: ProtoFields): LockRequest {
+  return {
+    storeName: params['store'] ?? '',
+    resourceId: protoText(fields, 'resourceId'),
+    owner: protoText(fields, 'lockOwner'),
+  };
 }
 
 export function createLockRoutes(lock: LockBlock): HttpRoute[] {
@@ -25,9 +30,11 @@ export function createLockRoutes(lock: LockBlock): HttpRoute[] {
       api: 'lock',
       name: 'TryLock',
       handle(call) {
-        const { resourceId, lockOwner: owner, expiryInSeconds: expirySeconds } = messageOf(TryLockRequestSchema, call);
-        const { store: storeName = '' } = call.params;
-        const held = lock.tryLock({ storeName, resourceId, owner, expirySeconds }, call.context);
+        const request = messageOf(call, (fields) => ({
+          ...holderOf(call, fields),
+          expirySeconds: protoInt32(fields, 'expiryInSeconds'),
+        }));
+        const held = lock.tryLock(request, call.context);
         return whenReady(held, (success) => ({ status: 200, body: { success } }));
       },
     },
@@ -37,9 +44,8 @@ export function createLockRoutes(lock: LockBlock): HttpRoute[] {
       api: 'unlock',
       name: 'Unlock',
       handle(call) {
-        const { resourceId, lockOwner: owner } = messageOf(UnlockRequestSchema, call);
-        const { store: storeName = '' } = call.params;
-        const released = lock.unlock({ storeName, resourceId, owner }, call.context);
+        const request = messageOf(call, (fields) => holderOf(call, fields));
+        const released = lock.unlock(request, call.context);
         return whenReady(released, (status) => ({ status: 200, body: { status: LOCK_STATUS_NUMBERS[status] } }));
       },
     },

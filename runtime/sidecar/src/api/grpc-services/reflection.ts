@@ -1,128 +1,30 @@
 /**
  * Server reflection, v1 and v1alpha (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md), so that grpcurl
- * and its like work without a .proto file. Answers from the descriptors that the generated code carries.
+ * and its like work without a .proto file.
  */
-import {
-  create,
-  createRegistry,
-  type DescFile,
-  type DescService,
-  type MessageInitShape,
-  toBinary,
-} from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { GrpcCode, type GrpcMethod } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  ServerReflection,
-  type ServerReflectionRequest,
-  type ServerReflectionResponse,
-  ServerReflectionResponseSchema,
-} from '@outrigger/proto/grpc/reflection/v1';
-import { ServerReflection as ServerReflectionAlpha } from '@outrigger/proto/grpc/reflection/v1alpha';
+import type { GrpcMethod } from '@outrigger/engine';
+import * as ServerReflection from '@outrigger/proto/grpc/reflection/v1/server-reflection';
+import { services as protoServices, type ServiceName } from '@outrigger/proto/services';
 import { bidi } from '../grpc-method.js';
 
-type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>['messageResponse']>;
+const V1: ServiceName = 'grpc.reflection.v1.ServerReflection';
+const V1_ALPHA: ServiceName = 'grpc.reflection.v1alpha.ServerReflection';
 
-class Descriptors {
-  readonly services: readonly string[];
-  readonly #files = new Map<string, DescFile>();
-  readonly #registry: ReturnType<typeof createRegistry>;
+type Answers = ReturnType<typeof import('./reflection-answers.js').createReflectionAnswers>;
 
-  constructor(services: readonly DescService[]) {
-    this.services = services.map(({ typeName }) => typeName).sort();
-    for (const { file } of services) this.#add(file);
-    this.#registry = createRegistry(...this.#files.values());
-  }
-
-  #add(file: DescFile): void {
-    if (this.#files.has(file.proto.name)) return;
-    this.#files.set(file.proto.name, file);
-    for (const imported of file.dependencies) this.#add(imported);
-  }
-
-  byName(name: string): DescFile | undefined {
-    return this.#files.get(name);
-  }
-
-  /** The file that declares a message, enum, service or extension, or the owner of a method, field or value. */
-  bySymbol(symbol: string): DescFile | undefined {
-    const type = this.#registry.get(symbol);
-    if (type !== undefined) return type.file;
-    const owner = this.#registry.get(symbol.slice(0, Math.max(0, symbol.lastIndexOf('.'))));
-    const member = symbol.slice(symbol.lastIndexOf('.') + 1);
-    switch (owner?.kind) {
-      case 'service':
-        return owner.methods.some(({ name }) => name === member) ? owner.file : undefined;
-      case 'message':
-        return [...owner.fields, ...owner.oneofs].some(({ name }) => name === member) ? owner.file : undefined;
-      case 'enum':
-        return owner.values.some(({ name }) => name === member) ? owner.file : undefined;
-      default:
-        return undefined;
-    }
-  }
-
-  hasMessage(typeName: string): boolean {
-    return this.#registry.getMessage(typeName) !== undefined;
-  }
-
-  /** The file and everything it imports, each once: clients need not ask again. */
-  withImports(file: DescFile): Uint8Array[] {
-    const files = new Set<DescFile>();
-    const visit = (next: DescFile): void => {
-      if (files.has(next)) return;
-      files.add(next);
-      for (const imported of next.dependencies) visit(imported);
-    };
-    visit(file);
-    return [...files].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
-  }
-}
-
-function notFound(what: string): Answer {
-  return { case: 'errorResponse', value: { errorCode: GrpcCode.NOT_FOUND, errorMessage: `${what} not found` } };
-}
-
-function answerOf(descriptors: Descriptors, question: ServerReflectionRequest['messageRequest']): Answer {
-  const file = (found: DescFile | undefined, what: string): Answer =>
-    found === undefined
-      ? notFound(what)
-      : { case: 'fileDescriptorResponse', value: { fileDescriptorProto: descriptors.withImports(found) } };
-  switch (question.case) {
-    case 'fileByFilename':
-      return file(descriptors.byName(question.value), `file '${question.value}'`);
-    case 'fileContainingSymbol':
-      return file(descriptors.bySymbol(question.value), `symbol '${question.value}'`);
-    case 'fileContainingExtension':
-      return notFound(`extension ${question.value.extensionNumber} of '${question.value.containingType}'`);
-    case 'allExtensionNumbersOfType':
-      return descriptors.hasMessage(question.value)
-        ? { case: 'allExtensionNumbersResponse', value: { baseTypeName: question.value, extensionNumber: [] } }
-        : notFound(`message '${question.value}'`);
-    case 'listServices':
-      return { case: 'listServicesResponse', value: { service: descriptors.services.map((name) => ({ name })) } };
-    default:
-      return {
-        case: 'errorResponse',
-        value: { errorCode: GrpcCode.INVALID_ARGUMENT, errorMessage: 'the request asks nothing' },
-      };
-  }
-}
-
-export function reflectionMethods(services: readonly DescService[]): GrpcMethod[] {
-  const descriptors = new Descriptors([...services, ServerReflection, ServerReflectionAlpha]);
-  const info = methodsOf(ServerReflection).serverReflectionInfo;
-  const answer = (request: ServerReflectionRequest): ServerReflectionResponse =>
-    create(ServerReflectionResponseSchema, {
-      validHost: request.host,
-      originalRequest: request,
-      messageResponse: answerOf(descriptors, request.messageRequest),
-    });
-  const reflect = bidi(info, async (requests, _call, sink) => {
+/** `services`: those that are told of, besides reflection itself. */
+export function reflectionMethods(services: readonly ServiceName[]): GrpcMethod[] {
+  let loading: Promise<Answers> | undefined;
+  const load = (): Promise<Answers> => {
+    loading ??= import('./reflection-answers.js').then(({ createReflectionAnswers }) =>
+      createReflectionAnswers([...services, V1, V1_ALPHA]),
+    );
+    return loading;
+  };
+  const reflect = bidi(ServerReflection.serverReflectionInfo, async (requests, _call, sink) => {
+    const answer = await load();
     for await (const request of requests) await sink.send(answer(request));
   });
-  // v1alpha has the same messages under another package: the bytes are equal, so v1's codecs serve both paths.
-  const { path } = methodsOf(ServerReflectionAlpha).serverReflectionInfo;
-  return [reflect, { ...reflect, path }];
+  // v1alpha has the same messages under another package: the bytes are equal, so v1's codecs serve both.
+  return [reflect, ...protoServices[V1_ALPHA].methods.map(({ path }) => ({ ...reflect, path }))];
 }

@@ -4,13 +4,12 @@
  */
 import type { ConfigurationSelector, ConfigurationItem as Item } from '@outrigger/components-core';
 import type { GrpcMethod, MessageSink, ServerCall } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  type ConfigurationItem,
-  Runtime,
-  type SubscribeConfigurationRequest,
-  type SubscribeConfigurationResponse,
+import type {
+  ConfigurationItem,
+  SubscribeConfigurationRequest,
+  SubscribeConfigurationResponse,
 } from '@outrigger/proto/layotto/runtime/v1';
+import * as Runtime from '@outrigger/proto/layotto/runtime/v1/runtime';
 import { whenReady } from '../../block/component-call.js';
 import type { ConfigurationBlock, ConfigurationSubscription } from '../../block/configuration.js';
 import { fail } from '../../errors.js';
@@ -47,8 +46,6 @@ function messageOf({ key, value, group, label, tags, metadata }: Item): Configur
 }
 
 export function createConfigurationMethods(configuration: ConfigurationBlock): GrpcMethod[] {
-  const methods = methodsOf(Runtime);
-
   async function subscribe(
     requests: AsyncIterable<SubscribeConfigurationRequest>,
     call: ServerCall,
@@ -85,7 +82,7 @@ export function createConfigurationMethods(configuration: ConfigurationBlock): G
   }
 
   return [
-    unary(methods.getConfiguration, (request, call) =>
+    unary(Runtime.getConfiguration, (request, call) =>
       whenReady(
         configuration.get(request.storeName, selectorOf(request), contextOf(call, 'layotto-grpc')),
         (items) => ({
@@ -95,7 +92,7 @@ export function createConfigurationMethods(configuration: ConfigurationBlock): G
       ),
     ),
 
-    unary(methods.saveConfiguration, (request, call) => {
+    unary(Runtime.saveConfiguration, (request, call) => {
       const items = request.items.map(({ key, content, group, label, tags, metadata }) => ({
         key,
         value: content,
@@ -108,10 +105,10 @@ export function createConfigurationMethods(configuration: ConfigurationBlock): G
       return empty(configuration.save(request.storeName, selectorOf(request), items, context));
     }),
 
-    unary(methods.deleteConfiguration, (request, call) =>
+    unary(Runtime.deleteConfiguration, (request, call) =>
       empty(configuration.remove(request.storeName, selectorOf(request), contextOf(call, 'layotto-grpc'))),
     ),
 
-    bidi(methods.subscribeConfiguration, subscribe),
+    bidi(Runtime.subscribeConfiguration, subscribe),
   ];
 }

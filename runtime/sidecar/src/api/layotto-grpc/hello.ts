@@ -1,7 +1,7 @@
 /** Layotto's greeting, which its quick starts and probes call. Without a declared `hellos` component: `greeting, <name>`. */
 import { GrpcCode, type GrpcMethod, GrpcStatusError } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import { Runtime, type SayHelloResponse } from '@outrigger/proto/layotto/runtime/v1';
+import type { SayHelloResponse } from '@outrigger/proto/layotto/runtime/v1';
+import * as Runtime from '@outrigger/proto/layotto/runtime/v1/runtime';
 import { unary } from '../grpc-method.js';
 
 /** The greetings by service name, as `hellos.<name>.hello` of a Layotto configuration declares them. */
@@ -15,7 +15,7 @@ export const DEFAULT_GREETINGS: Greetings = new Map([
 
 export function createHelloMethods(greetings: Greetings): GrpcMethod[] {
   return [
-    unary(methodsOf(Runtime).sayHello, ({ serviceName, name, data }) => {
+    unary(Runtime.sayHello, ({ serviceName, name, data }) => {
       const greeting = greetings.get(serviceName);
       // Layotto's text (ErrNoInstance).
       if (greeting === undefined) throw new GrpcStatusError(GrpcCode.UNKNOWN, 'no instance found');

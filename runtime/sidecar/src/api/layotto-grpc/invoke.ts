@@ -4,13 +4,9 @@
  * metadata `verb` and `query_string`; without either it is a GET (components/rpc/invoker/mosn/channel/httpchannel.go).
  */
 import { GrpcCode, type GrpcMethod, GrpcStatusError, HeaderList, Metadata, type ServerCall } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  type CommonInvokeRequest,
-  type InvokeResponse,
-  Runtime,
-  HTTPExtension_Verb as Verb,
-} from '@outrigger/proto/layotto/runtime/v1';
+import type { CommonInvokeRequest, InvokeResponse } from '@outrigger/proto/layotto/runtime/v1';
+import { HTTPExtension_Verb as Verb } from '@outrigger/proto/layotto/runtime/v1/enums';
+import * as Runtime from '@outrigger/proto/layotto/runtime/v1/runtime';
 import type { InvokeBlock } from '../../block/invoke/block.js';
 import type { InvokeMessage, InvokeReply } from '../../block/invoke/message.js';
 import { httpToMetadata } from '../../block/invoke/metadata-map.js';
@@ -56,7 +52,7 @@ function throwFailure({ error, httpStatus, data }: InvokeReply): void {
 
 export function createInvokeMethods(invoke: Pick<InvokeBlock, 'message'>, now: () => number): GrpcMethod[] {
   return [
-    unary(methodsOf(Runtime).invokeService, async ({ id, message }, call): Promise<InvokeResponse> => {
+    unary(Runtime.invokeService, async ({ id, message }, call): Promise<InvokeResponse> => {
       const remainingMs = call.deadline === undefined ? undefined : call.deadline - now();
       const fields = call.metadata.fields.clone();
       for (const name of [VERB_METADATA, QUERY_METADATA]) fields.delete(name);

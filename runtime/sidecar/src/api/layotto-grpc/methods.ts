@@ -2,15 +2,8 @@
  * Every method of Layotto's services: those of the blocks, those of pub/sub and invoke, and the rest, which say that
  * they are not served yet.
  */
-import type { DescService } from '@bufbuild/protobuf';
 import type { GrpcMethod } from '@outrigger/engine';
-import { CryptionService } from '@outrigger/proto/layotto/extension/v1/cryption';
-import { DelayQueue } from '@outrigger/proto/layotto/extension/v1/delay-queue';
-import { EmailService } from '@outrigger/proto/layotto/extension/v1/email';
-import { PhoneCallService } from '@outrigger/proto/layotto/extension/v1/phone';
-import { ObjectStorageService } from '@outrigger/proto/layotto/extension/v1/s3';
-import { SmsService } from '@outrigger/proto/layotto/extension/v1/sms';
-import { Lifecycle, Runtime } from '@outrigger/proto/layotto/runtime/v1';
+import type { ServiceName } from '@outrigger/proto/services';
 import type { ConfigurationBlock } from '../../block/configuration.js';
 import type { LockBlock } from '../../block/lock.js';
 import type { SecretBlock } from '../../block/secret.js';
@@ -41,15 +34,15 @@ export interface LayottoGrpcDeps extends ServeDeps {
 }
 
 /** The services that a Layotto gRPC port has. */
-export const LAYOTTO_SERVICES: readonly DescService[] = [
-  Runtime,
-  Lifecycle,
-  ObjectStorageService,
-  CryptionService,
-  EmailService,
-  SmsService,
-  PhoneCallService,
-  DelayQueue,
+export const LAYOTTO_SERVICES: readonly ServiceName[] = [
+  'spec.proto.runtime.v1.Runtime',
+  'spec.proto.runtime.v1.Lifecycle',
+  'spec.proto.extension.v1.s3.ObjectStorageService',
+  'spec.proto.extension.v1.cryption.CryptionService',
+  'spec.proto.extension.v1.email.EmailService',
+  'spec.proto.extension.v1.sms.SmsService',
+  'spec.proto.extension.v1.phone.PhoneCallService',
+  'spec.proto.extension.v1.delay_queue.DelayQueue',
 ];
 
 /** Handlers as they are, without what `serve.ts` puts around them. */

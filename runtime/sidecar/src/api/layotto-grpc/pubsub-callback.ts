@@ -1,16 +1,13 @@
 /** Layotto's AppCallback: subscriptions and events of gRPC apps. Its subscriptions have no routes, bulk or dead letters. */
-import { methodsOf } from '@outrigger/proto';
-import { AppCallback } from '@outrigger/proto/layotto/runtime/v1';
+import * as AppCallback from '@outrigger/proto/layotto/runtime/v1/app-callback';
 import { callbackMetadata, type GrpcCallbackDialect } from '../../block/pubsub/grpc-callback.js';
 import { replyOf, topicEventRequest } from './pubsub-event.js';
-
-const callback = methodsOf(AppCallback);
 
 export const layottoGrpcCallback: GrpcCallbackDialect = {
   name: 'layotto',
   listSubscriptions: async (client, signal) => {
     const { subscriptions } = await client.unary(
-      callback.listTopicSubscriptions,
+      AppCallback.listTopicSubscriptions,
       { $typeName: 'google.protobuf.Empty' },
       { signal },
     );
@@ -26,7 +23,7 @@ export const layottoGrpcCallback: GrpcCallbackDialect = {
   },
   deliver: async (client, event, signal) => {
     const metadata = callbackMetadata(event.metadata, event.trace);
-    const { status } = await client.unary(callback.onTopicEvent, topicEventRequest(event), { metadata, signal });
+    const { status } = await client.unary(AppCallback.onTopicEvent, topicEventRequest(event), { metadata, signal });
     return replyOf(status);
   },
 };

@@ -1,8 +1,6 @@
 /** Events and answers as Layotto's messages carry them: the broker's metadata in place of Dapr's extensions. */
-import {
-  TopicEventResponse_TopicEventResponseStatus as Status,
-  type TopicEventRequest,
-} from '@outrigger/proto/layotto/runtime/v1';
+import type { TopicEventRequest } from '@outrigger/proto/layotto/runtime/v1';
+import { TopicEventResponse_TopicEventResponseStatus as Status } from '@outrigger/proto/layotto/runtime/v1/enums';
 import { type Reply, SUCCESS } from '../../block/pubsub/subscriber.js';
 import type { TopicEvent } from '../../block/pubsub/topic-event.js';
 

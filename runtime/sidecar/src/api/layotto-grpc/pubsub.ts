@@ -3,13 +3,9 @@
  * (components/pubsub/types.go), it knows no raw payload, and one topic has one stream.
  */
 import type { GrpcMethod } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  Runtime,
-  TopicEventResponse_TopicEventResponseStatus as Status,
-  type SubscribeTopicEventsRequest,
-  type SubscribeTopicEventsResponse,
-} from '@outrigger/proto/layotto/runtime/v1';
+import type { SubscribeTopicEventsRequest, SubscribeTopicEventsResponse } from '@outrigger/proto/layotto/runtime/v1';
+import { TopicEventResponse_TopicEventResponseStatus as Status } from '@outrigger/proto/layotto/runtime/v1/enums';
+import * as Runtime from '@outrigger/proto/layotto/runtime/v1/runtime';
 import type { PubSubBlock } from '../../block/pubsub/block.js';
 import { contextOf } from '../dapr-grpc/context.js';
 import { empty } from '../dapr-grpc/empty.js';
@@ -40,14 +36,13 @@ const messages: EventStreamMessages<SubscribeTopicEventsRequest, SubscribeTopicE
 };
 
 export function createPubSubMethods(pubsub: Pick<PubSubBlock, 'publish' | 'openStream'>): GrpcMethod[] {
-  const methods = methodsOf(Runtime);
   return [
-    unary(methods.publishEvent, ({ pubsubName, topic, data, dataContentType: contentType, metadata }, call) => {
+    unary(Runtime.publishEvent, ({ pubsubName, topic, data, dataContentType: contentType, metadata }, call) => {
       const context = contextOf(call, 'layotto-grpc');
       const input = { pubsubName, topic, data, contentType, metadata, context, attributes: ATTRIBUTES };
       return empty(pubsub.publish({ ...input, mayBeRaw: false }));
     }),
-    bidi(methods.subscribeTopicEvents, (requests, call, sink) =>
+    bidi(Runtime.subscribeTopicEvents, (requests, call, sink) =>
       serveEventStream(pubsub, messages, requests, call, sink),
     ),
   ];

@@ -1,8 +1,8 @@
 /** State on Layotto's gRPC API: Dapr's messages under Layotto's names, without the query. */
 import type { StateItem } from '@outrigger/components-core';
 import type { GrpcMethod } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import { type GetStateResponse, Runtime } from '@outrigger/proto/layotto/runtime/v1';
+import type { GetStateResponse } from '@outrigger/proto/layotto/runtime/v1';
+import * as Runtime from '@outrigger/proto/layotto/runtime/v1/runtime';
 import { whenReady } from '../../block/component-call.js';
 import { type StateBlock, type StateSave, stateItemMetadata } from '../../block/state.js';
 import { contextOf } from '../dapr-grpc/context.js';
@@ -32,14 +32,13 @@ function responseOf(item: StateItem | undefined): GetStateResponse {
 }
 
 export function createStateMethods(state: StateBlock): GrpcMethod[] {
-  const methods = methodsOf(Runtime);
   return [
-    unary(methods.getState, ({ storeName, key, consistency, metadata }, call) => {
+    unary(Runtime.getState, ({ storeName, key, consistency, metadata }, call) => {
       const request = { storeName, key, consistency: consistencyOf(consistency), metadata };
       return whenReady(state.get(request, contextOf(call, 'layotto-grpc')), responseOf);
     }),
 
-    unary(methods.getBulkState, ({ storeName, keys, parallelism, metadata }, call) =>
+    unary(Runtime.getBulkState, ({ storeName, keys, parallelism, metadata }, call) =>
       whenReady(
         state.bulkGet({ storeName, keys, parallelism, metadata }, contextOf(call, 'layotto-grpc')),
         (found) => ({
@@ -54,19 +53,19 @@ export function createStateMethods(state: StateBlock): GrpcMethod[] {
       ),
     ),
 
-    unary(methods.saveState, ({ storeName, states }, call) =>
+    unary(Runtime.saveState, ({ storeName, states }, call) =>
       empty(state.save(storeName, states.map(itemOf), contextOf(call, 'layotto-grpc'))),
     ),
 
-    unary(methods.deleteState, ({ storeName, ...message }, call) =>
+    unary(Runtime.deleteState, ({ storeName, ...message }, call) =>
       empty(state.delete(storeName, itemOf({ ...message, value: noBytes }), contextOf(call, 'layotto-grpc'))),
     ),
 
-    unary(methods.deleteBulkState, ({ storeName, states }, call) =>
+    unary(Runtime.deleteBulkState, ({ storeName, states }, call) =>
       empty(state.bulkDelete(storeName, states.map(itemOf), contextOf(call, 'layotto-grpc'))),
     ),
 
-    unary(methods.executeStateTransaction, ({ storeName, operations, metadata }, call) => {
+    unary(Runtime.executeStateTransaction, ({ storeName, operations, metadata }, call) => {
       const request = {
         storeName,
         metadata,

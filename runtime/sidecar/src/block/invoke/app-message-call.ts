@@ -1,5 +1,4 @@
 /** HTTP requests and messages to a gRPC app: collected, delivered by AppCallback.OnInvoke, the reply given back in the caller's form. */
-import { create } from '@bufbuild/protobuf';
 import {
   type ClientReceiver,
   type ClientStream,
@@ -12,15 +11,9 @@ import {
   type RequestHead,
   type ResponseHead,
 } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  HTTPExtension_Verb,
-  HTTPExtensionSchema,
-  type InvokeRequest,
-  InvokeRequestSchema,
-  type InvokeResponse,
-} from '@outrigger/proto/dapr/common/v1';
-import { AppCallback } from '@outrigger/proto/dapr/runtime/v1';
+import type { InvokeRequest, InvokeResponse } from '@outrigger/proto/dapr/common/v1';
+import { HTTPExtension_Verb } from '@outrigger/proto/dapr/common/v1/enums';
+import * as AppCallback from '@outrigger/proto/dapr/runtime/v1/app-callback';
 import { fromSidecar, fromUpstream } from '../../proxy/header-rules.js';
 import { PROTOBUF_CONTENT_TYPE } from './message.js';
 import { fieldValue, httpToMetadata, metadataToHttp, passMetadata } from './metadata-map.js';
@@ -39,8 +32,6 @@ import {
   WIRE_REPLY,
   WIRE_STATUS,
 } from './wire.js';
-
-const { onInvoke } = methodsOf(AppCallback);
 
 export interface AppMessageCallParts {
   readonly client: GrpcClient;
@@ -115,7 +106,7 @@ export class AppMessageCall implements ClientStream {
     const { client } = this.#parts;
     this.#abort = new AbortController();
     try {
-      const reply = await client.unary(onInvoke, this.#request(body), {
+      const reply = await client.unary(AppCallback.onInvoke, this.#request(body), {
         metadata: this.#metadata(),
         signal: this.#abort.signal,
         onMetadata: (metadata) => {
@@ -128,7 +119,7 @@ export class AppMessageCall implements ClientStream {
       if (!this.#over) this.#answer(reply);
     } catch (error) {
       if (this.#over) return;
-      if (error instanceof GrpcStatusError) this.#fail(error);
+      if (error instanceof GrpcStatusError) await this.#fail(error);
       else this.#refuse(GrpcCode.INTERNAL, error instanceof Error ? error.message : String(error));
     }
   }
@@ -138,16 +129,19 @@ export class AppMessageCall implements ClientStream {
     const mark = head.path.indexOf('?');
     const path = mark < 0 ? head.path : head.path.slice(0, mark);
     const verb = kind.startsWith(KIND_MESSAGE) ? kind.slice(KIND_MESSAGE.length) : head.method;
-    const request = create(InvokeRequestSchema, {
+    const typeUrl = decodeText(head.headers.get(WIRE_DATA_TYPE));
+    const request: InvokeRequest = {
+      $typeName: 'dapr.proto.common.v1.InvokeRequest',
       method: utf8(percentDecode(path.slice(1)) ?? ''),
       contentType: head.headers.get('content-type') ?? '',
-      data: { typeUrl: decodeText(head.headers.get(WIRE_DATA_TYPE)), value: body },
-    });
+      data: { $typeName: 'google.protobuf.Any', typeUrl, value: body },
+    };
     if (verb !== '') {
-      request.httpExtension = create(HTTPExtensionSchema, {
+      request.httpExtension = {
+        $typeName: 'dapr.proto.common.v1.HTTPExtension',
         verb: verbOf(verb),
         querystring: mark < 0 ? '' : head.path.slice(mark + 1),
-      });
+      };
     }
     return request;
   }
@@ -183,7 +177,7 @@ export class AppMessageCall implements ClientStream {
   }
 
   /** The app's own error: an answer, not a failure of the way. */
-  #fail(error: GrpcStatusError): void {
+  async #fail(error: GrpcStatusError): Promise<void> {
     const fields = this.#replyFields();
     if (this.#isMessage) {
       const headers = new HeaderList(fields);
@@ -194,7 +188,8 @@ export class AppMessageCall implements ClientStream {
       this.#reply({ status: 200, headers }, Buffer.alloc(0), trailers);
       return;
     }
-    const body = Buffer.from(statusJson(error.code, error.message, error.details));
+    const body = Buffer.from(await statusJson(error.code, error.message, error.details));
+    if (this.#over) return;
     fields.push('content-type', 'application/json', 'content-length', String(body.length));
     this.#reply({ status: httpStatusOf(error.code), headers: new HeaderList(fields) }, body, null);
   }
