@@ -2,29 +2,20 @@
  * Brings the components in line with the documents, and is the registry that blocks find them in. Every component opens
  * on its own, in the background; secret stores are waited for by those that need them.
  */
-import type { ComponentDeps, ComponentKind, SecretStore } from '@outrigger/components-core';
+import type { ComponentKind } from '@outrigger/components-core';
 import type { Clock, Logger } from '@outrigger/engine';
 import { kindOfType } from '../config/defaults.js';
 import type { ComponentDocument, ResourceSnapshot } from '../config/model.js';
-import { originText } from '../config/problem.js';
 import type { MetricsRegistry } from '../telemetry/metrics.js';
 import type { ComponentCatalog } from './catalog-row.js';
 import { ComponentInitError, daprFatalText, logName } from './component-errors.js';
 import { createComponentMetrics } from './component-metrics.js';
 import { createEnding, type Ending } from './ending.js';
-import { openComponent, unknownMetadata } from './open-component.js';
+import { createOpener, type Opener, type OpenerConfig } from './opener.js';
 import type { ComponentEntry, ComponentRegistry, KindMap, RegistryChange } from './registry.js';
-import type { MetadataContext } from './resolve-metadata.js';
 import { type Instance, Slot } from './slot.js';
 
-export interface LoaderConfig {
-  readonly appId: string;
-  readonly namespace: string;
-  /** Random per process. */
-  readonly instanceId: string;
-  /** `$OUTRIGGER_HOME/local/<namespace>`. */
-  readonly sharedDir: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
+export interface LoaderConfig extends OpenerConfig {
   /** Dapr's manner: a component of the first snapshot that is not up in time ends the process unless it has ignoreErrors. */
   readonly unhealthyInitFatal: boolean;
   /** Time for a replaced or removed component to end its work in hand. */
@@ -95,12 +86,11 @@ class Loader implements ComponentLoader {
   readonly #deps: LoaderDeps;
   readonly #slots = new Map<string, Slot>();
   readonly #listeners = new Set<(change: RegistryChange) => void>();
+  readonly #open: Opener;
   readonly #ending: Ending;
   readonly #metrics: ReturnType<typeof createComponentMetrics>;
   /** Instances on their way out, each until it has ended. */
   readonly #retiring = new Set<Promise<void>>();
-  /** Documents whose unknown metadata was named. */
-  readonly #checked = new WeakSet<ComponentDocument>();
   /** Documents of the first snapshot: Dapr's fatal rule is about the start. */
   readonly #initial = new WeakSet<ComponentDocument>();
   #settling: (() => void)[] = [];
@@ -111,6 +101,7 @@ class Loader implements ComponentLoader {
   constructor(config: LoaderConfig, deps: LoaderDeps) {
     this.#config = config;
     this.#deps = deps;
+    this.#open = createOpener(config, { ...deps, secretStore: (name) => this.find('secretstores', name) });
     this.#ending = createEnding(deps.clock, deps.log);
     this.#metrics = createComponentMetrics(deps.metrics, config.appId);
   }
@@ -194,7 +185,7 @@ class Loader implements ComponentLoader {
     const slot: Slot = new Slot(kindOfType(document.type) as ComponentKind, document, {
       clock: this.#deps.clock,
       log: this.#deps.log,
-      open: (wanted, kind, signal) => this.#open(wanted, kind, signal),
+      open: this.#open,
       onReady: (ready, loaded) => this.#onReady(ready, loaded),
       onAttemptFailed: (failed, error) => this.#metrics.failed(failed.document.type, failed.name, error.failure),
       onFailed: (failed, error, replacing) => this.#onFailed(failed, error, replacing),
@@ -210,54 +201,6 @@ class Loader implements ComponentLoader {
     this.#deps.log.info({ component: slot.name }, `Component removed: ${logName(slot.document)}`);
     slot.remove();
     this.#emit(slot, 'removed');
-  }
-
-  #open(document: ComponentDocument, kind: ComponentKind, signal: AbortSignal): ReturnType<typeof openComponent> {
-    const { clock, log, catalog } = this.#deps;
-    const { appId, namespace, instanceId, sharedDir, env, unhealthyInitFatal } = this.#config;
-    const component: ComponentDeps = {
-      clock,
-      log: log.child({ component: document.name }),
-      appId,
-      namespace,
-      instanceId,
-      sharedDir,
-    };
-    const metadata: MetadataContext = {
-      appId,
-      namespace,
-      env,
-      lenient: unhealthyInitFatal,
-      log,
-      secret: (store, name) => this.#secret(document, store, name),
-    };
-    return openComponent(document, kind, signal, {
-      catalog,
-      component,
-      metadata,
-      onDefinition: (definition) => {
-        if (this.#checked.has(document)) return;
-        this.#checked.add(document);
-        for (const { origin, message } of unknownMetadata(document, kind, definition)) {
-          log.warn(`${originText(origin)}: ${message}`);
-        }
-      },
-    });
-  }
-
-  async #secret(document: ComponentDocument, store: string, name: string): Promise<Readonly<Record<string, string>>> {
-    const entry = this.find('secretstores', store);
-    if (entry === undefined) {
-      const message = `Component ${document.name} references a secret store that isn't loaded: ${store}`;
-      throw new ComponentInitError('INIT_COMPONENT_FAILURE', message, { parked: true });
-    }
-    let secrets: SecretStore;
-    try {
-      secrets = await entry.ready();
-    } catch (error) {
-      throw new ComponentInitError('INIT_COMPONENT_FAILURE', (error as Error).message, { parked: true, cause: error });
-    }
-    return secrets.get(name, { namespace: document.namespace ?? '' });
   }
 
   #onReady(slot: Slot, document: ComponentDocument): void {
