@@ -146,7 +146,10 @@ class ComposedSidecar implements Sidecar {
     const api = health.target('api', { outbound: true });
     const components = health.target('components', { outbound: true });
     const input = health.target('app');
-    this.#planStop(parts);
+    // Ready like the others, and not any more once a stop was announced.
+    const running = health.target('running');
+    running.ready();
+    this.#planStop(parts, () => running.notReady());
 
     // The API ports first: an app that starts with its sidecar finds somebody, and waits for what still opens.
     for (const port of API_PORTS) await ports.open(port);
@@ -236,7 +239,7 @@ class ComposedSidecar implements Sidecar {
    * Outside in: no event is fetched, nobody finds us, then what runs may end, then what it stands on goes. The API stays
    * until the messages in hand are settled and the app is gone: its handlers use it.
    */
-  #planStop({ store, loader, endpoints, app, blocks, ports }: Parts): void {
+  #planStop({ store, loader, endpoints, app, blocks, ports }: Parts, notReady: () => void): void {
     const unfollow = store.onChange((snapshot) => {
       loader.apply(snapshot);
       endpoints.follow(snapshot.httpEndpoints);
@@ -245,7 +248,10 @@ class ComposedSidecar implements Sidecar {
     const stages = this.#stages;
     stages.on('intake', 'documents', unfollow);
     stages.on('intake', 'subscriptions', (deadline) => blocks.pubsub.drain(deadline));
-    stages.on('announce', 'health', () => this.#serving.set(false));
+    stages.on('announce', 'health', () => {
+      notReady();
+      this.#serving.set(false);
+    });
     stages.on('in-flight', 'configuration watches', () => blocks.configuration.close());
     stages.on('app', 'app', () => this.#appGone);
     stages.on('listeners', 'API', async (deadline) => {

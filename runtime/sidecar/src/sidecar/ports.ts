@@ -70,6 +70,18 @@ export function addressText(address: ListenAddress | { readonly path: string }):
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
+async function listenOn(
+  server: Server,
+  name: PortName,
+  address: ListenAddress | { readonly path: string },
+): Promise<PeerAddress> {
+  try {
+    return await server.listen(address);
+  } catch (error) {
+    throw new PortError(name, addressText(address), error as NodeJS.ErrnoException);
+  }
+}
+
 export function createPorts({ options, surfaces, internal, metrics, clock, log }: PortsDeps): Ports {
   const counters = new ServerCounters();
   exposeCounters(counters, metrics);
@@ -95,11 +107,10 @@ export function createPorts({ options, surfaces, internal, metrics, clock, log }
       const server = makers[name]();
       servers.set(name, server);
       if ('path' in address) mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
-      try {
-        addresses[name] = await server.listen(address);
-      } catch (error) {
-        throw new PortError(name, addressText(address), error as NodeJS.ErrnoException);
-      }
+      addresses[name] = await listenOn(server, name, address);
+      const { port } = addresses[name];
+      const otherHosts = 'otherHosts' in address ? (address.otherHosts ?? []) : [];
+      for (const host of otherHosts) await listenOn(server, name, { host, port });
     },
     async drain(names, deadlineMs) {
       await Promise.all(names.map((name) => servers.get(name)?.drain(deadlineMs)));
