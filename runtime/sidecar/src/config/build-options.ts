@@ -64,6 +64,7 @@ export function buildOptions(input: BuildInput, problems: Problems): SidecarOpti
     httpHeaderBytesMax: readHeaderBytes(values, personality),
     gracefulShutdownMs: 1000 * orDefault(values.number('daprGracefulShutdownSeconds'), 0, GRACEFUL_SHUTDOWN_S),
     blockShutdownMs: Math.max(0, values.number('daprBlockShutdownDuration') ?? 0),
+    invokeExternalHosts: values.list('invokeExternalHosts'),
     allowedOrigins: values.list('allowedOrigins') ?? (personality === 'daprd' ? ['*'] : []),
     logLevel: readLogLevel(values, input.layotto),
     logAsJson: values.bool('logAsJson') ?? false,

@@ -71,6 +71,8 @@ export interface SidecarOptions {
   readonly blockShutdownMs: number;
   /** Origins that a browser page may call from; `*` is daprd's default. */
   readonly allowedOrigins: readonly string[];
+  /** Hosts that invoke may call by absolute URL; undefined: every one but link-local and metadata addresses. */
+  readonly invokeExternalHosts: readonly string[] | undefined;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
   readonly logAsJson: boolean;
   readonly apiLogging: boolean;

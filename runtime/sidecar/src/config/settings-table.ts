@@ -84,6 +84,12 @@ const API = {
   allowedOrigins: row('csv', 'allowed-origins', 'web origins whose pages may call the HTTP API; * allows all', {
     value: 'origins',
   }),
+  invokeExternalHosts: row(
+    'csv',
+    'invoke-external-hosts',
+    'hosts that invoke may call by absolute URL, such as *.example.com; all but link-local ones when not given',
+    { value: 'hosts' },
+  ),
   enableApiLogging: row('bool', 'enable-api-logging', 'log every API call'),
 } satisfies Partial<Record<SettingName, Row>>;
 

@@ -62,6 +62,7 @@ export type SettingName =
   | 'readBufferSize'
   | 'daprHttpReadBufferSize'
   | 'allowedOrigins'
+  | 'invokeExternalHosts'
   | 'enableApiLogging'
   | 'resourcesPath'
   | 'componentsPath'

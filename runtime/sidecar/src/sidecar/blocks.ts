@@ -99,7 +99,7 @@ export function createBlocks(sources: BlockSources): Blocks {
     secret: createSecretBlock({ ...deps, secretScopes: () => snapshot().configuration?.secretScopes ?? [] }),
     pubsub,
     invoke: createInvokeBlock(
-      { appId, namespace, messageBytesMax, externalHosts: undefined },
+      { appId, namespace, messageBytesMax, externalHosts: options.invokeExternalHosts },
       { proxy, clock, metrics, httpEndpoints },
     ),
     metadata: createMetadataBlock({
