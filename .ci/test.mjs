@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
+import { clearMatrix } from './interop-matrix.mjs';
 import { cacheDir, root, run } from './workspace.mjs';
 
 const started = performance.now();
@@ -73,6 +74,7 @@ if (only === undefined || only === 'lint') {
 for (const { name, args } of suites) {
   if (args.length === 0 || (only !== undefined && !name.includes(only))) continue;
   console.log(`\n${name}`);
+  if (name === 'interop') clearMatrix();
   const code = await run(
     process.execPath,
     ['--test-reporter=./.ci/reporter.mjs', '--test-reporter-destination=stdout', '--enable-source-maps', ...args],
@@ -91,6 +93,7 @@ for (const { name, args } of suites) {
     total.failed++;
     console.error(`  FAILED: suite ${name} ended with code ${code}`);
   }
+  if (name === 'interop') await check('interop matrix, SDK × block', process.execPath, ['.ci/interop-matrix.mjs']);
 }
 
 console.log(`\n${((performance.now() - started) / 1000).toFixed(0)} s`);

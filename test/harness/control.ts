@@ -47,7 +47,10 @@ export async function startControl(sidecar: Sidecar): Promise<Control> {
 export async function subscribed(sidecar: Sidecar): Promise<void> {
   const deadline = performance.now() + SUBSCRIBED_TIMEOUT_MS;
   for (;;) {
-    const metadata = (await (await fetch(`${sidecar.http}/v1.0/metadata`)).json()) as { subscriptions?: unknown[] };
+    // The sidecar may not listen yet: an app starts beside it.
+    const metadata = await fetch(`${sidecar.http}/v1.0/metadata`)
+      .then((response) => response.json() as Promise<{ subscriptions?: unknown[] }>)
+      .catch((): { subscriptions?: unknown[] } => ({}));
     if ((metadata.subscriptions?.length ?? 0) > 0) return;
     if (performance.now() > deadline) throw new Error(`the sidecar has no subscription:\n${sidecar.actor.output}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -5,6 +5,7 @@ import { startControl } from '../harness/control.js';
 import { freePort } from '../harness/ports.js';
 import { startProcess } from '../harness/process.js';
 import { scratchDir, startSidecar } from '../harness/sidecar.js';
+import { inMemoryDocuments } from './daprd-documents.js';
 import type { DriverRun } from './matrix.js';
 
 export interface Scenario {
@@ -15,12 +16,10 @@ export interface Scenario {
   readonly env?: Readonly<Record<string, string>>;
   /** The driver serves an app of the second sidecar too, at OTHER_APP_PORT; its id is OTHER_APP_ID. */
   readonly otherAppProtocol?: 'http' | 'grpc';
-  /** `daprd` has no component but the declared ones. */
+  /** `daprd` has no component but the declared ones; here they are in memory, so that sidecars share nothing. */
   readonly entry?: 'outrigger' | 'daprd';
   /** More flags for the first sidecar. */
   readonly args?: readonly string[];
-  /** File name → document, beside the secret store that every scenario has. */
-  readonly resources?: Readonly<Record<string, string>>;
 }
 
 /** Starts everything; the driver finds it by the environment variables that Dapr's and Layotto's SDKs read. */
@@ -39,7 +38,7 @@ spec:
 `;
   const appPort = await freePort();
   const entry = scenario.entry ?? 'outrigger';
-  const common = { entry, home, resources: { 'secrets.yaml': secrets, ...scenario.resources } };
+  const common = { entry, home, resources: { 'secrets.yaml': secrets, ...(entry === 'daprd' && inMemoryDocuments) } };
   const own = await startSidecar({
     ...common,
     appId: scenario.appId,
@@ -71,6 +70,8 @@ spec:
       OTHER_APP_ID: otherAppId,
       OTHER_APP_PORT: String(otherApp?.appPort ?? 0),
       TEST_CONTROL: control.url,
+      // What the embedded components alone can do (events between sidecars, queries) is left out elsewhere.
+      EMBEDDED_COMPONENTS: String(entry === 'outrigger'),
       ...scenario.env,
     },
   });

@@ -1,9 +1,10 @@
 /** Invoke by npm @dapr/dapr, unmodified: its server as the app behind one sidecar, its clients at another. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe } from 'node:test';
 import dapr from '@dapr/dapr';
 import { freePort } from '../../harness/ports.js';
 import { ready, type Sidecar, scratchDir, startSidecar } from '../../harness/sidecar.js';
+import { sdkCases } from '../matrix.js';
 
 const { CommunicationProtocolEnum, DaprClient, DaprServer, HttpMethod } = dapr;
 type Client = InstanceType<typeof DaprClient>;
@@ -85,9 +86,10 @@ describe('npm @dapr/dapr, invoke through two sidecars', { timeout: 120_000 }, ()
     for (const server of servers) await server.stop();
   });
 
+  const it = sdkCases('npm @dapr/dapr, invoke');
   for (const protocol of ['HTTP', 'gRPC']) {
     for (const appId of ['http-app', 'grpc-app']) {
-      it(`${protocol} client calls ${appId} with every verb`, async () => {
+      it(`invoke/${protocol} client calls ${appId} with every verb`, async () => {
         const client = clients.get(protocol) as Client;
         for (const method of [HttpMethod.POST, HttpMethod.PUT, HttpMethod.DELETE, HttpMethod.PATCH]) {
           const answer = (await client.invoker.invoke(appId, 'echo', method, { hello: method })) as Request & {
@@ -103,7 +105,7 @@ describe('npm @dapr/dapr, invoke through two sidecars', { timeout: 120_000 }, ()
       });
     }
 
-    it(`${protocol} client hears that an app is not there`, async () => {
+    it(`invoke/${protocol} client hears that an app is not there`, async () => {
       const client = clients.get(protocol) as Client;
       await assert.rejects(
         client.invoker.invoke('nobody', 'echo', HttpMethod.POST, {}),
@@ -111,7 +113,7 @@ describe('npm @dapr/dapr, invoke through two sidecars', { timeout: 120_000 }, ()
       );
     });
 
-    it(`${protocol} client hears the status of an HTTP app`, async () => {
+    it(`invoke/${protocol} client hears the status of an HTTP app`, async () => {
       const client = clients.get(protocol) as Client;
       await assert.rejects(
         client.invoker.invoke('http-app', 'no-such-method', HttpMethod.POST, {}),

@@ -83,6 +83,10 @@ func writeConfiguration(key, value string) error {
 type appEvents struct {
 	orders  chan *common.TopicEvent
 	retried chan string
+	routed  chan string
+	dead    chan string
+	raw     chan string
+	probed  chan struct{}
 	mutex   sync.Mutex
 	seen    map[string]bool
 }
@@ -110,6 +114,42 @@ func startApp(events *appEvents) error {
 		}
 		return false, nil
 	}); err != nil {
+		return err
+	}
+	into := func(topic chan<- string, label string) common.TopicEventHandler {
+		return func(_ context.Context, event *common.TopicEvent) (bool, error) {
+			topic <- label + string(event.RawData)
+			return false, nil
+		}
+	}
+	special := &common.Subscription{PubsubName: pubsub, Topic: "go-routed", Route: "/special", Match: `event.type == "special"`, Priority: 1}
+	ordinary := &common.Subscription{PubsubName: pubsub, Topic: "go-routed", Route: "/ordinary"}
+	dead := &common.Subscription{PubsubName: pubsub, Topic: "go-dead", Route: "/dead"}
+	raw := &common.Subscription{PubsubName: pubsub, Topic: "go-raw", Route: "/raw", Metadata: map[string]string{"rawPayload": "true"}}
+	doomed := &common.Subscription{PubsubName: pubsub, Topic: "go-doomed", Route: "/doomed", DeadLetterTopic: "go-dead"}
+	if err := errors.Join(
+		app.AddTopicEventHandler(special, into(events.routed, "special ")),
+		app.AddTopicEventHandler(ordinary, into(events.routed, "ordinary ")),
+		app.AddTopicEventHandler(dead, into(events.dead, "")),
+		app.AddTopicEventHandler(raw, into(events.raw, "")),
+		app.AddTopicEventHandler(doomed, func(context.Context, *common.TopicEvent) (bool, error) {
+			return false, errors.New("never")
+		}),
+		app.AddHealthCheckHandler("", func(context.Context) error {
+			select {
+			case events.probed <- struct{}{}:
+			default:
+			}
+			return nil
+		}),
+		app.AddServiceInvocationHandler("describe", func(_ context.Context, in *common.InvocationEvent) (*common.Content, error) {
+			text := fmt.Sprintf("%s %s %s %s", in.Verb, in.QueryString, in.ContentType, in.Data)
+			return &common.Content{Data: []byte(text), ContentType: "text/plain"}, nil
+		}),
+		app.AddServiceInvocationHandler("fail", func(context.Context, *common.InvocationEvent) (*common.Content, error) {
+			return nil, status.Error(codes.AlreadyExists, "taken")
+		}),
+	); err != nil {
 		return err
 	}
 	if err := app.AddServiceInvocationHandler("echo", func(_ context.Context, in *common.InvocationEvent) (*common.Content, error) {
@@ -178,6 +218,23 @@ func stateCases(client dapr.Client) {
 		}
 		return equal(value(ctx, "go-e"), "x")
 	})
+	check("state/etag guards delete", func(ctx context.Context) error {
+		err := client.DeleteStateWithETag(ctx, store, "go-e", &dapr.ETag{Value: "0"}, nil, &dapr.StateOptions{Concurrency: dapr.StateConcurrencyFirstWrite})
+		if wrong := fails(err, codes.Aborted); wrong != nil {
+			return wrong
+		}
+		item, err := client.GetState(ctx, store, "go-e", nil)
+		if err != nil {
+			return err
+		}
+		if err := client.DeleteStateWithETag(ctx, store, "go-e", &dapr.ETag{Value: item.Etag}, nil, nil); err != nil {
+			return err
+		}
+		if err := equal(value(ctx, "go-e"), ""); err != nil {
+			return err
+		}
+		return client.SaveState(ctx, store, "go-e", []byte("x"), nil)
+	})
 	check("state/transaction", func(ctx context.Context) error {
 		operations := []*dapr.StateOperation{
 			{Type: dapr.StateOperationTypeUpsert, Item: &dapr.SetStateItem{Key: "go-t1", Value: []byte("one")}},
@@ -215,6 +272,27 @@ func stateCases(client dapr.Client) {
 		}
 		return nil
 	})
+	if os.Getenv("EMBEDDED_COMPONENTS") == "true" {
+		check("state/query", func(ctx context.Context) error {
+			for index, city := range []string{"Rome", "Oslo", "Rome"} {
+				body := fmt.Sprintf(`{"person":{"city":%q,"index":%d}}`, city, index)
+				meta := map[string]string{"contentType": "application/json"}
+				if err := client.SaveState(ctx, store, fmt.Sprintf("go-q%d", index), []byte(body), meta); err != nil {
+					return err
+				}
+			}
+			query := `{"filter":{"EQ":{"person.city":"Rome"}},"sort":[{"key":"person.index","order":"DESC"}]}`
+			found, err := client.QueryStateAlpha1(ctx, store, query, nil)
+			if err != nil {
+				return err
+			}
+			keys := []string{}
+			for _, item := range found.Results {
+				keys = append(keys, item.Key)
+			}
+			return equal(keys, []string{"go-q2", "go-q0"})
+		})
+	}
 	check("state/missing store", func(ctx context.Context) error {
 		_, err := client.GetState(ctx, "nostore", "k", nil)
 		if wrong := fails(err, codes.InvalidArgument); wrong != nil {
@@ -227,7 +305,7 @@ func stateCases(client dapr.Client) {
 	})
 }
 
-func pubsubCases(client dapr.Client, events *appEvents) {
+func pubsubCases(client, other dapr.Client, events *appEvents) {
 	check("pubsub/publish and receive", func(ctx context.Context) error {
 		if err := client.PublishEvent(ctx, pubsub, "go-orders", map[string]int{"id": 7}); err != nil {
 			return err
@@ -286,6 +364,56 @@ func pubsubCases(client dapr.Client, events *appEvents) {
 		}
 		return equal(data, `{"n":1}`)
 	})
+	check("pubsub/routing rule", func(ctx context.Context) error {
+		meta := dapr.PublishEventWithMetadata(map[string]string{"cloudevent.type": "special"})
+		if err := client.PublishEvent(ctx, pubsub, "go-routed", "one", meta); err != nil {
+			return err
+		}
+		if err := client.PublishEvent(ctx, pubsub, "go-routed", "two"); err != nil {
+			return err
+		}
+		got := map[string]bool{}
+		for range 2 {
+			event, err := receive(events.routed)
+			if err != nil {
+				return err
+			}
+			got[event] = true
+		}
+		return equal(got, map[string]bool{"special one": true, "ordinary two": true})
+	})
+	check("pubsub/dropped goes to the dead letter topic", func(ctx context.Context) error {
+		if err := client.PublishEvent(ctx, pubsub, "go-doomed", "lost"); err != nil {
+			return err
+		}
+		data, err := receive(events.dead)
+		if err != nil {
+			return err
+		}
+		return equal(data, "lost")
+	})
+	check("pubsub/raw payload", func(ctx context.Context) error {
+		if err := client.PublishEvent(ctx, pubsub, "go-raw", []byte("\x00\xffraw"), dapr.PublishEventWithRawPayload()); err != nil {
+			return err
+		}
+		data, err := receive(events.raw)
+		if err != nil {
+			return err
+		}
+		return equal(data, "\x00\xffraw")
+	})
+	if os.Getenv("EMBEDDED_COMPONENTS") == "true" {
+		check("pubsub/published through the other sidecar", func(ctx context.Context) error {
+			if err := other.PublishEvent(ctx, pubsub, "go-orders", "from afar"); err != nil {
+				return err
+			}
+			event, err := receive(events.orders)
+			if err != nil {
+				return err
+			}
+			return equal(string(event.RawData), "from afar")
+		})
+	}
 	check("pubsub/missing component", func(ctx context.Context) error {
 		return fails(client.PublishEvent(ctx, "nopubsub", "t", "x"), codes.InvalidArgument, codes.NotFound)
 	})
@@ -306,6 +434,20 @@ func invokeCases(client, other dapr.Client) {
 			return err
 		}
 		return equal(string(out), "hello")
+	})
+	check("invoke/verb, query and content type", func(ctx context.Context) error {
+		out, err := other.InvokeMethodWithContent(ctx, "go-app", "describe?a=1&b=2", "put", content)
+		if err != nil {
+			return err
+		}
+		return equal(string(out), "PUT a=1&b=2 text/plain hello")
+	})
+	check("invoke/the app's own error arrives", func(ctx context.Context) error {
+		_, err := other.InvokeMethod(ctx, "go-app", "fail", "post")
+		if wrong := fails(err, codes.AlreadyExists); wrong != nil {
+			return wrong
+		}
+		return equal(strings.Contains(err.Error(), "taken"), true)
 	})
 	check("invoke/unknown app fails", func(ctx context.Context) error {
 		_, err := client.InvokeMethod(ctx, "no-such-app", "echo", "post")
@@ -394,8 +536,31 @@ func otherCases(client dapr.Client) {
 	})
 }
 
+func lastCases(client dapr.Client, events *appEvents) {
+	check("health/the app is asked for its health", func(context.Context) error {
+		_, err := receive(events.probed)
+		return err
+	})
+	check("not served/bindings and jobs say so", func(ctx context.Context) error {
+		_, err := client.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: "b", Operation: "create"})
+		if wrong := fails(err, codes.Unimplemented); wrong != nil {
+			return wrong
+		}
+		_, err = client.GetJobAlpha1(ctx, "j")
+		return fails(err, codes.Unimplemented)
+	})
+}
+
 func main() {
-	events := &appEvents{orders: make(chan *common.TopicEvent, 64), retried: make(chan string, 64), seen: map[string]bool{}}
+	events := &appEvents{
+		orders:  make(chan *common.TopicEvent, 64),
+		retried: make(chan string, 64),
+		routed:  make(chan string, 64),
+		dead:    make(chan string, 64),
+		raw:     make(chan string, 64),
+		probed:  make(chan struct{}, 1),
+		seen:    map[string]bool{},
+	}
 	if err := startApp(events); err != nil {
 		fmt.Println("app:", err)
 		os.Exit(1)
@@ -417,9 +582,10 @@ func main() {
 	}
 	response.Body.Close()
 	stateCases(client)
-	pubsubCases(client, events)
+	pubsubCases(client, other, events)
 	invokeCases(client, other)
 	otherCases(client)
+	lastCases(client, events)
 	fmt.Println("DONE")
 	os.Exit(0)
 }

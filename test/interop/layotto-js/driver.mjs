@@ -1,8 +1,10 @@
 // Drives the unmodified npm `layotto` SDK (client and callback server) against running sidecars. Environment:
 // runtime_GRPC_PORT (first sidecar), appcallback_GRPC_PORT (this program's callbacks), OTHER_LAYOTTO_PORT (second
-// sidecar), TEST_CONTROL. Prints `CASE block/case ok` or `CASE block/case FAILED reason`.
+// sidecar), OTHER_APP_ID and OTHER_APP_PORT (its app, served here over HTTP), TEST_CONTROL. Prints `CASE block/case ok` or `CASE block/case FAILED reason`.
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
+import { text as textOf } from 'node:stream/consumers';
 import { Client, RuntimeTypes, Server } from 'layotto';
 
 const WAIT_MS = 20_000;
@@ -41,6 +43,17 @@ const text = (item) => (item === null ? null : Buffer.from(item.value).toString(
 const get = async (key) => text(await client.state.get({ storeName: STORE, key }));
 const firstWrite = { concurrency: 1, consistency: 2 };
 
+const invoked = createServer(async (request, response) => {
+  const body = await textOf(request);
+  if (request.url.startsWith('/json')) {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ method: request.method, url: request.url, body: JSON.parse(body) }));
+    return;
+  }
+  response.writeHead(request.url === '/text' ? 200 : 404, { 'content-type': 'text/plain; charset=utf-8' });
+  response.end(`${request.method} ${request.headers['content-type']} ${body}`);
+});
+await once(invoked.listen(process.env.OTHER_APP_PORT, '127.0.0.1'), 'listening');
 await server.start();
 const subscribed = await fetch(`${process.env.TEST_CONTROL}/subscribed`, { method: 'POST' });
 assert.equal(subscribed.status, 204, await subscribed.text());
@@ -109,6 +122,18 @@ await check('state/transaction', async () => {
     ],
   });
   assert.deepEqual([await get('ljs-t1'), await get('ljs-1')], ['one', null]);
+});
+
+await check('state/transaction aborts as a whole', async () => {
+  const transact = client.state.executeTransaction({
+    storeName: STORE,
+    operations: [
+      { operationType: 'upsert', request: { key: 'ljs-t2', value: 'new' } },
+      { operationType: 'upsert', request: { key: 'ljs-t1', value: 'after', etag: '99999', options: firstWrite } },
+    ],
+  });
+  await assert.rejects(transact, ({ code }) => code === 10 || code === 13);
+  assert.deepEqual([await get('ljs-t1'), await get('ljs-t2')], ['one', null]);
 });
 
 await check('state/missing store', async () => {
@@ -206,8 +231,48 @@ await check('sequencer/ids grow', async () => {
   assert.equal(BigInt(await strong()) + 1n, BigInt(await strong()));
 });
 
+const appId = process.env.OTHER_APP_ID;
+await check('invoke/text through two sidecars', async () => {
+  const { content, contentType } = await client.invoker.invoke({
+    id: appId,
+    method: '/text',
+    data: 'two hops',
+    httpVerb: 3,
+  });
+  assert.equal(content, 'POST text/plain; charset=UTF-8 two hops');
+  assert.equal(contentType, 'text/plain');
+});
+
+await check('invoke/JSON with a verb and a query', async () => {
+  const { content } = await client.invoker.invoke({ id: appId, method: '/json?n=1', data: { id: 7 }, httpVerb: 4 });
+  assert.deepEqual(content, { method: 'PUT', url: '/json?n=1', body: { id: 7 } });
+});
+
+await check('invoke/a missing method is told with its status', async () => {
+  await assert.rejects(client.invoker.invoke({ id: appId, method: '/nothing', data: 'x' }), {
+    code: 14,
+    details: 'http response code 404, body: GET text/plain; charset=UTF-8 x',
+  });
+});
+
 await check('invoke/unknown app fails', async () => {
   await assert.rejects(client.invoker.invoke({ id: 'no-such-app', method: 'echo', data: 'x', httpVerb: 3 }));
+});
+
+await check('file/get, list and delete say that they are not served', async () => {
+  const where = { storeName: 'files', name: 'a.txt' };
+  const unimplemented = (method) => ({ code: 12, details: new RegExp(method) });
+  const error = await client.file.get(where).then((stream) => once(stream, 'error'));
+  assert.equal(error[0].code, 12);
+  await assert.rejects(client.file.list(where), unimplemented('ListFile'));
+  await assert.rejects(client.file.delete(where), unimplemented('DelFile'));
+});
+
+await check('binding/the call says that it is not served', async () => {
+  await assert.rejects(client.binding.invoke({ name: 'b', operation: 'create', data: Buffer.from('x') }), {
+    code: 12,
+    details: /InvokeBinding/,
+  });
 });
 
 await check('pubsub/events of one sidecar arrive through the other', async () => {

@@ -66,6 +66,19 @@ describe("Layotto's InvokeService", () => {
     assert.deepEqual(seen[0]?.call.metadata.flat, ['x-tenant', 'blue']);
   });
 
+  it('takes the query from the method where nothing else has one', async () => {
+    const { seen, invoke } = setUp();
+    await invoke({ method: '/echo?a=1?2' });
+    await invoke({ method: '/echo?a=1', httpExtension: { verb: Verb.GET, querystring: 'b=2' } as never });
+    assert.deepEqual(
+      seen.map(({ message }) => [message.method, message.http?.query]),
+      [
+        ['/echo', 'a=1?2'],
+        ['/echo', 'b=2'],
+      ],
+    );
+  });
+
   it('is a GET when nothing says a verb', async () => {
     const { seen, invoke } = setUp();
     await invoke({ method: '/echo' });

@@ -28,12 +28,18 @@ function timeoutOf(text: string | undefined, remainingMs: number | undefined): n
   return remainingMs === undefined ? timeoutMs : Math.max(1, Math.min(timeoutMs, remainingMs));
 }
 
-function httpOf(message: CommonInvokeRequest | undefined, metadata: Metadata): InvokeMessage['http'] {
+/** Method and HTTP part of a call. The method is a request target and may carry the query, if nothing else does. */
+function targetOf(
+  message: CommonInvokeRequest | undefined,
+  metadata: Metadata,
+): Required<Pick<InvokeMessage, 'method' | 'http'>> {
+  const [method = '', ...rest] = (message?.method ?? '').split('?');
+  const inline = rest.join('?');
   const extension = message?.httpExtension;
-  if (extension !== undefined) {
-    return { verb: verbNames.get(extension.verb) ?? 'NONE', query: extension.querystring };
-  }
-  return { verb: metadata.get(VERB_METADATA) || VERB_DEFAULT, query: metadata.get(QUERY_METADATA) ?? '' };
+  const verb =
+    extension === undefined ? metadata.get(VERB_METADATA) || VERB_DEFAULT : (verbNames.get(extension.verb) ?? 'NONE');
+  const query = extension === undefined ? metadata.get(QUERY_METADATA) : extension.querystring;
+  return { method, http: { verb, query: query || inline } };
 }
 
 /** An HTTP app's header fields and a gRPC app's metadata become header metadata, as Layotto hands them on. */
@@ -58,11 +64,10 @@ export function createInvokeMethods(invoke: Pick<InvokeBlock, 'message'>, now: (
       for (const name of [VERB_METADATA, QUERY_METADATA]) fields.delete(name);
       const reply = await invoke.message(
         {
-          method: message?.method ?? '',
+          ...targetOf(message, call.metadata),
           data: message?.data?.value ?? new Uint8Array(0),
           dataType: message?.data?.typeUrl ?? '',
           contentType: message?.contentType ?? '',
-          http: httpOf(message, call.metadata),
         },
         {
           id,

@@ -6,11 +6,15 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.dapr.client.DaprClient;
 import io.dapr.client.DaprClientBuilder;
+import io.dapr.client.DaprHttp;
 import io.dapr.client.DaprPreviewClient;
 import io.dapr.client.SubscriptionListener;
 import io.dapr.client.domain.CloudEvent;
 import io.dapr.client.domain.ConfigurationItem;
+import io.dapr.client.domain.GetJobRequest;
 import io.dapr.client.domain.HttpExtension;
+import io.dapr.client.domain.PublishEventRequest;
+import io.dapr.client.domain.QueryStateItem;
 import io.dapr.client.domain.State;
 import io.dapr.client.domain.StateOptions;
 import io.dapr.client.domain.TransactionalStateOperation;
@@ -48,6 +52,8 @@ public final class Driver {
   private static final long WAIT_SECONDS = 20;
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final BlockingQueue<JsonNode> ORDERS = new LinkedBlockingQueue<>();
+  private static final BlockingQueue<JsonNode> DEAD = new LinkedBlockingQueue<>();
+  private static final BlockingQueue<String> ROUTED = new LinkedBlockingQueue<>();
   private static final BlockingQueue<String> RETRIED = new LinkedBlockingQueue<>();
   private static final Set<String> SEEN = ConcurrentHashMap.newKeySet();
 
@@ -113,10 +119,19 @@ public final class Driver {
     app.setExecutor(Executors.newCachedThreadPool());
     app.createContext("/dapr/subscribe", exchange -> reply(exchange, 200, "application/json", """
         [{"pubsubname":"pubsub","topic":"java-orders","route":"/orders"},
-         {"pubsubname":"pubsub","topic":"java-retry","route":"/retry"}]""".getBytes(StandardCharsets.UTF_8)));
+         {"pubsubname":"pubsub","topic":"java-retry","route":"/retry"},
+         {"pubsubname":"pubsub","topic":"java-routed","routes":{
+           "rules":[{"match":"event.type == \\"special\\"","path":"/routed/special"}],"default":"/routed/ordinary"}},
+         {"pubsubname":"pubsub","topic":"java-doomed","route":"/doomed","deadLetterTopic":"java-dead"},
+         {"pubsubname":"pubsub","topic":"java-dead","route":"/dead"},
+         {"pubsubname":"pubsub","topic":"java-raw","route":"/orders","metadata":{"rawPayload":"true"}}]""".getBytes(StandardCharsets.UTF_8)));
     app.createContext("/orders", exchange -> {
       ORDERS.add(JSON.readTree(exchange.getRequestBody().readAllBytes()));
       reply(exchange, 200, "application/json", "{\"status\":\"SUCCESS\"}".getBytes(StandardCharsets.UTF_8));
+    });
+    app.createContext("/dead", exchange -> {
+      DEAD.add(JSON.readTree(exchange.getRequestBody().readAllBytes()));
+      reply(exchange, 200, "application/json", new byte[0]);
     });
     app.createContext("/retry", exchange -> {
       String id = JSON.readTree(exchange.getRequestBody().readAllBytes()).get("id").asText();
@@ -124,13 +139,21 @@ public final class Driver {
       String status = SEEN.add(id) ? "RETRY" : "SUCCESS";
       reply(exchange, 200, "application/json", ("{\"status\":\"" + status + "\"}").getBytes(StandardCharsets.UTF_8));
     });
+    app.createContext("/routed/", exchange -> {
+      ROUTED.add(exchange.getRequestURI() + " " + JSON.readTree(exchange.getRequestBody().readAllBytes()).get("data").asText());
+      reply(exchange, 200, "application/json", new byte[0]);
+    });
+    app.createContext("/doomed", exchange ->
+        reply(exchange, 200, "application/json", "{\"status\":\"DROP\"}".getBytes(StandardCharsets.UTF_8)));
+    app.createContext("/describe", exchange -> reply(exchange, 200, "text/plain", String.join(" ", exchange.getRequestMethod(),
+        String.valueOf(exchange.getRequestURI()), exchange.getRequestHeaders().getFirst("x-tenant")).getBytes(StandardCharsets.UTF_8)));
     app.createContext("/echo", exchange -> reply(exchange, 200,
         String.valueOf(exchange.getRequestHeaders().getFirst("content-type")), exchange.getRequestBody().readAllBytes()));
     app.createContext("/teapot", exchange -> reply(exchange, 418, "text/plain", "short and stout".getBytes(StandardCharsets.UTF_8)));
     app.start();
   }
 
-  private static void stateCases(DaprClient client) {
+  private static void stateCases(DaprClient client, DaprPreviewClient preview) {
     check("state/save and get", () -> {
       client.saveState(STORE, "java-1", "value one").block();
       State<String> state = client.getState(STORE, "java-1", String.class).block();
@@ -166,6 +189,31 @@ public final class Driver {
       equal(client.getState(STORE, "java-t1", String.class).block().getValue(), "one");
       equal(client.getState(STORE, "java-e", String.class).block().getValue(), null);
     });
+    check("state/etag guards delete", () -> {
+      client.saveState(STORE, "java-ed", "x").block();
+      StateOptions firstWrite = new StateOptions(StateOptions.Consistency.STRONG, StateOptions.Concurrency.FIRST_WRITE);
+      fails(() -> client.deleteState(STORE, "java-ed", "0", firstWrite).block(), "ABORTED");
+      String etag = client.getState(STORE, "java-ed", String.class).block().getEtag();
+      client.deleteState(STORE, "java-ed", etag, firstWrite).block();
+      equal(client.getState(STORE, "java-ed", String.class).block().getValue(), null);
+    });
+    check("state/transaction aborts as a whole", () -> {
+      fails(() -> client.executeStateTransaction(STORE, List.of(
+          new TransactionalStateOperation<>(OperationType.UPSERT, new State<>("java-t2", "new", (String) null)),
+          new TransactionalStateOperation<>(OperationType.UPSERT, new State<>("java-t1", "after", "0")))).block(), "INTERNAL", "ABORTED");
+      equal(client.getState(STORE, "java-t1", String.class).block().getValue(), "one");
+      equal(client.getState(STORE, "java-t2", String.class).block().getValue(), null);
+    });
+    check("state/query", () -> {
+      for (int index = 0; index < 3; index++) {
+        Map<String, Object> person = Map.of("city", index == 1 ? "Oslo" : "Rome", "index", index);
+        client.saveBulkState(STORE, List.of(
+            new State<>("java-q" + index, Map.of("person", person), null, Map.of("contentType", "application/json"), null))).block();
+      }
+      String query = "{\"filter\":{\"EQ\":{\"person.city\":\"Rome\"}},\"sort\":[{\"key\":\"person.index\",\"order\":\"DESC\"}]}";
+      equal(preview.queryState(STORE, query, JsonNode.class).block().getResults().stream().map(QueryStateItem::getKey).toList(),
+          List.of("java-q2", "java-q0"));
+    });
     check("state/ttl", () -> {
       State<String> state = new State<>("java-ttl", "x", null, Map.of("ttlInSeconds", "1"), null);
       client.saveBulkState(STORE, List.of(state)).block();
@@ -187,7 +235,7 @@ public final class Driver {
     });
   }
 
-  private static void pubsubCases(DaprClient client, DaprPreviewClient preview) {
+  private static void pubsubCases(DaprClient client, DaprClient other, DaprPreviewClient preview) {
     check("pubsub/publish and receive", () -> {
       client.publishEvent(PUBSUB, "java-orders", Map.of("id", 7)).block();
       JsonNode event = receive(ORDERS);
@@ -225,6 +273,27 @@ public final class Driver {
         equal(receive(received), "streamed");
       }
     });
+    check("pubsub/routing rule", () -> {
+      client.publishEvent(PUBSUB, "java-routed", "one", Map.of("cloudevent.type", "special")).block();
+      equal(receive(ROUTED), "/routed/special one");
+      client.publishEvent(PUBSUB, "java-routed", "two").block();
+      equal(receive(ROUTED), "/routed/ordinary two");
+    });
+    check("pubsub/dropped goes to the dead letter topic", () -> {
+      client.publishEvent(PUBSUB, "java-doomed", "lost").block();
+      equal(receive(DEAD).get("data").asText(), "lost");
+    });
+    check("pubsub/raw payload", () -> {
+      client.publishEvent(new PublishEventRequest(PUBSUB, "java-raw", "raw".getBytes(StandardCharsets.UTF_8))
+          .setContentType("application/octet-stream").setMetadata(Map.of("rawPayload", "true"))).block();
+      JsonNode event = receive(ORDERS);
+      equal(event.get("datacontenttype").asText(), "application/octet-stream");
+      equal(event.get("data_base64").binaryValue().length, "raw".length());
+    });
+    check("pubsub/published through the other sidecar", () -> {
+      other.publishEvent(PUBSUB, "java-orders", "from afar").block();
+      equal(receive(ORDERS).get("data").asText(), "from afar");
+    });
     check("pubsub/missing component", () -> fails(() -> client.publishEvent("nopubsub", "t", "x").block(), "INVALID_ARGUMENT", "NOT_FOUND",
         "ERR_PUBSUB_NOT_FOUND", "DAPR_PUBSUB_NOT_FOUND"));
   }
@@ -232,6 +301,11 @@ public final class Driver {
   private static void invokeCases(DaprClient client, DaprClient other) {
     check("invoke/own app through its sidecar", () -> equal(client.invokeMethod("java-app", "echo", "hello", HttpExtension.POST, String.class).block(), "hello"));
     check("invoke/through two sidecars", () -> equal(other.invokeMethod("java-app", "echo", "two hops", HttpExtension.POST, String.class).block(), "two hops"));
+    check("invoke/verb, query and headers", () -> {
+      HttpExtension put = new HttpExtension(DaprHttp.HttpMethods.PUT, Map.of("n", List.of("1")), null);
+      equal(new String(other.invokeMethod("java-app", "describe", new byte[0], put, Map.of("x-tenant", "blue")).block(), StandardCharsets.UTF_8),
+          "PUT /describe?n=1 blue");
+    });
     check("invoke/the app's own error arrives", () -> {
       try {
         other.invokeMethod("java-app", "teapot", "", HttpExtension.POST, String.class).block();
@@ -266,6 +340,8 @@ public final class Driver {
       equal(client.unsubscribeConfiguration(id, "configstore").block().getIsUnsubscribed(), true);
       watch.dispose();
     });
+    check("configuration/missing store", () ->
+        fails(() -> client.getConfiguration("noconfig", "k").block(), "INVALID_ARGUMENT", "FAILED_PRECONDITION"));
     check("lock/try, refuse, unlock", () -> {
       equal(preview.tryLock("lockstore", "java-r", "me", 60).block(), true);
       equal(preview.tryLock("lockstore", "java-r", "you", 60).block(), false);
@@ -278,6 +354,10 @@ public final class Driver {
     check("secrets/missing store", () -> fails(() -> client.getSecret("nosecrets", "k").block(), "INVALID_ARGUMENT", "ERR_SECRET_STORE_NOT_FOUND",
         "ERR_SECRET_STORES_NOT_CONFIGURED"));
     check("metadata/get", () -> equal(client.getMetadata().block().getId(), "java-app"));
+    check("not served/bindings and jobs say so", () -> {
+      fails(() -> client.invokeBinding("b", "create", "x").block(), "UNIMPLEMENTED");
+      fails(() -> preview.getJob(new GetJobRequest("j")).block(), "UNIMPLEMENTED");
+    });
   }
 
   public static void main(String[] args) throws Exception {
@@ -289,8 +369,8 @@ public final class Driver {
     try (DaprClient client = builder.build(); DaprPreviewClient preview = builder.buildPreviewClient(); DaprClient other = otherBuilder.build()) {
       client.waitForSidecar((int) Duration.ofSeconds(WAIT_SECONDS).toMillis()).block();
       control("/subscribed", "");
-      stateCases(client);
-      pubsubCases(client, preview);
+      stateCases(client, preview);
+      pubsubCases(client, other, preview);
       invokeCases(client, other);
       otherCases(client, preview);
     }
