@@ -2,6 +2,7 @@
 export * from './configuration-keys.js';
 export * from './delay.js';
 export * from './expiry.js';
+export * from './folders.js';
 export * from './like.js';
 export * from './settings.js';
 export * from './state-query.js';

@@ -2,7 +2,6 @@
 import {
   constants,
   type FileHandle,
-  mkdir,
   open,
   readdir,
   readFile,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ComponentError } from '@outrigger/components-core';
+import { makeFolders } from '@outrigger/components-core/support';
 
 /** sun_path of struct sockaddr_un, its final NUL excluded; Node cuts a longer path off without a word. */
 const socketPathBytesMax: number = process.platform === 'linux' ? 107 : 103;
@@ -49,7 +49,7 @@ const generationFile = 'generation';
 /** Creates the directory if need be and checks it. Throws ComponentError `invalid` with the way to mend it. */
 export async function openSharedDirectory(wanted: string): Promise<SharedDirectory> {
   try {
-    await mkdir(wanted, { recursive: true, mode: 0o700 });
+    makeFolders(wanted, 0o700);
   } catch (error) {
     throw new ComponentError('unavailable', `the directory ${wanted} cannot be made: ${(error as Error).message}`, {
       cause: error,

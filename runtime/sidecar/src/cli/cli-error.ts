@@ -1,6 +1,7 @@
 /** An error for people: one sentence, and how to mend it. */
-import { ConfigError, problemText } from '../config/problem.js';
+import { ConfigError, type Problem, problemText } from '../config/problem.js';
 import { portHolder } from '../lifecycle/port-holder.js';
+import { PrivateDirError } from '../lifecycle/private-dir.js';
 import type { PortError, PortName } from '../sidecar/ports.js';
 import { EXIT } from './exit-codes.js';
 
@@ -29,6 +30,9 @@ export function asCliError(error: unknown): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof ConfigError) return new CliError(error.message, EXIT.config);
   if (error instanceof Error && error.name === 'PortError') return portError(error as PortError);
+  if (error instanceof PrivateDirError) {
+    return new CliError(error.message, EXIT.failed, 'choose another home with OUTRIGGER_HOME');
+  }
   return new CliError(error instanceof Error ? error.message : String(error));
 }
 
@@ -55,7 +59,11 @@ function portError(error: PortError): CliError {
   return new CliError(`${error.address} (${flag}) is taken by ${who}`, EXIT.failed, hint);
 }
 
-/** The lines that a refused configuration is worth, warnings and notes as well. */
+/** Everything that a refused configuration has to say, warnings and notes as well. */
+export function problemsOf(error: unknown): readonly Problem[] {
+  return error instanceof ConfigError ? error.problems : [];
+}
+
 export function problemLines(error: unknown): string[] {
-  return error instanceof ConfigError ? error.problems.map(problemText) : [];
+  return problemsOf(error).map(problemText);
 }

@@ -1,6 +1,6 @@
 /** `outrigger run`: a sidecar and an app, or all apps of a run file, under one supervisor. */
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolders } from '@outrigger/components-core/support';
 import type { Command } from 'commander';
 import { problemText } from '../config/problem.js';
 import type { SettingName } from '../config/settings.js';
@@ -115,7 +115,7 @@ function sinksFor(where: LogDestination, what: 'app' | 'daprd', setup: Setup, di
   const sinks: LogSink[] = [];
   if (where !== 'console') {
     const folder = path.join(dir, '.dapr', 'logs');
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder, 0o777);
     const stamp = new Date(host.clock.wallMs()).toISOString().replace(/\D/g, '').slice(0, 14);
     const file = path.join(folder, `${setup.options.appId}_${what}_${stamp}.log`);
     sinks.push(createLogSink(logOptions(setup, host, false), file, host.clock));

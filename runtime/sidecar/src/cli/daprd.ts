@@ -8,6 +8,7 @@ import { EXIT } from './exit-codes.js';
 import { parseFlags } from './flag-parser.js';
 import { type Host, processHost } from './host.js';
 import { keepAlive } from './keep-alive.js';
+import { logProblems } from './log-problems.js';
 import { openSink, runUnits } from './run-units.js';
 
 const EXTRAS = [
@@ -46,8 +47,8 @@ export async function runDaprd(args: readonly string[], host: Host): Promise<num
     const spec = { setup, command: [], cwd, env, appPrefix: '', stdin: 'ignore' } as const;
     const code = await runUnits([{ spec, sink, appOut: [] }], host, {
       failPolicy: 'stop',
-      fatal(error, lines) {
-        for (const line of lines) log.error(line);
+      fatal(error, problems) {
+        logProblems(problems, log);
         const hint = error.hint === undefined ? '' : `; ${error.hint}`;
         log.fatal(`Fatal error from runtime: ${error.message}${hint}`);
       },

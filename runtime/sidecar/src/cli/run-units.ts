@@ -1,10 +1,12 @@
 /** What `start`, `run`, `daprd` and `layotto` have in common: logs, units, supervision, the last line. */
 import type { Logger } from '@outrigger/engine';
+import type { Problem } from '../config/problem.js';
 import type { Setup } from '../config/setup.js';
 import { createLogSink, type LogFormat, type LogSink } from '../telemetry/logger.js';
-import { asCliError, CliError, problemLines } from './cli-error.js';
+import { asCliError, CliError, problemsOf } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 import type { Host } from './host.js';
+import { logProblems } from './log-problems.js';
 import { supervise } from './supervise.js';
 import { startUnit, type Unit, type UnitSpec } from './unit.js';
 
@@ -33,7 +35,7 @@ export function openSink(setup: Setup, host: Host, format: LogFormat, version: s
 export interface RunUnitsOptions {
   readonly failPolicy: 'stop' | 'continue';
   /** The last line when it cannot go on. */
-  readonly fatal: (error: CliError, lines: readonly string[]) => void;
+  readonly fatal: (error: CliError, problems: readonly Problem[]) => void;
 }
 
 /** Resolves with the exit code when everything has ended and every line is written. */
@@ -76,7 +78,7 @@ export async function runUnits(plans: readonly UnitPlan[], host: Host, options: 
     );
   } catch (error) {
     const shown = asCliError(error);
-    options.fatal(shown, problemLines(error));
+    options.fatal(shown, problemsOf(error));
     code = shown.exitCode;
   }
   const sinks = new Set(plans.flatMap(({ sink, appOut }) => [sink, ...appOut]));
@@ -97,8 +99,8 @@ async function startAll(starts: readonly (() => Promise<Unit>)[]): Promise<Unit[
 
 /** Every problem a line, the reason last. */
 export function fatalToLog(log: Logger): RunUnitsOptions['fatal'] {
-  return (error, lines) => {
-    for (const line of lines) log.error(line);
+  return (error, problems) => {
+    logProblems(problems, log);
     log.fatal(error.hint === undefined ? error.message : `${error.message}; ${error.hint}`);
   };
 }

@@ -1,7 +1,5 @@
 /** One sidecar in this process with, under `outrigger run`, its app: brought up together, ended together. */
 import type { Clock, Logger } from '@outrigger/engine';
-import type { Problem } from '../config/problem.js';
-import { problemText } from '../config/problem.js';
 import type { KnownTypes } from '../config/read-context.js';
 import type { ResourceStore } from '../config/resource-store.js';
 import type { Setup } from '../config/setup.js';
@@ -18,6 +16,7 @@ import {
 import type { LineWriter } from '../telemetry/line-writer.js';
 import { appEnvironment, misleadingVariables } from './app-env.js';
 import { type AppEnd, type AppProcess, startApp } from './app-process.js';
+import { logProblems } from './log-problems.js';
 
 export interface UnitSpec {
   readonly setup: Setup;
@@ -236,15 +235,4 @@ class RunningUnit implements Unit {
 
 function whereText(address: BoundAddress | undefined): string {
   return address !== undefined && 'port' in address ? `port ${address.port}` : 'a Unix Domain Socket';
-}
-
-/** Warnings and notes one by one, but flags without effect in one line. */
-function logProblems(problems: readonly Problem[], log: Logger): void {
-  const withoutEffect: string[] = [];
-  for (const problem of problems) {
-    const effect = /^(--\S+) has no effect: (.*)$/.exec(problem.message);
-    if (problem.severity === 'note' && effect !== null) withoutEffect.push(`${effect[1]} (${effect[2]})`);
-    else log[problem.severity === 'note' ? 'info' : 'warn'](problemText(problem).replace(/: (note|warning): /, ': '));
-  }
-  if (withoutEffect.length > 0) log.info(`flags without effect here: ${withoutEffect.join(', ')}`);
 }

@@ -83,6 +83,14 @@ describe("Layotto's JSON", () => {
     );
   });
 
+  it('names the section that was probably meant', async () => {
+    const { problems } = await compile(file({ lokc: {}, pub_sub: {} }));
+    assert.deepEqual(problems, [
+      'layotto.json:17:23: warning: grpc_config.lokc is not read; did you mean "lock"?',
+      'layotto.json:18:23: warning: grpc_config.pub_sub is not read; did you mean "pub_subs"?',
+    ]);
+  });
+
   it('is refused when a component does not exist, naming it and the place', async () => {
     const { problems } = await compile(file({ state: { s: { type: 'in-memroy', metadata: {} } } }));
     assert.deepEqual(problems, [

@@ -5,6 +5,7 @@
 import type { MetadataValue } from '@outrigger/components-core';
 import { MapReader } from './map-reader.js';
 import type { ComponentDocument, ComponentMetadataEntry, Origin } from './model.js';
+import { didYouMean } from './nearest.js';
 import { checkType, INIT_TIMEOUT_DEFAULT_MS } from './read-component.js';
 import type { ReadContext } from './read-context.js';
 import { wrapSecret } from './secret-names.js';
@@ -69,7 +70,7 @@ export function layottoComponents(tree: TreeNode, context: ReadContext): Compone
   for (const { key, keyOrigin, value } of part.grpcConfig.entries) {
     const kind = SECTIONS.get(key);
     if (key === 'app') continue;
-    if (kind === undefined) problems.note(keyOrigin, `grpc_config.${key} is not read yet`);
+    if (kind === undefined) nameUnreadSection(key, keyOrigin, context);
     else if (value.kind !== 'map') problems.error(value.origin, `grpc_config.${key} must be a map of components`);
     else {
       for (const entry of value.entries) {
@@ -181,6 +182,12 @@ function runtimePart(tree: TreeNode): RuntimePart | undefined {
     }
   }
   return undefined;
+}
+
+function nameUnreadSection(key: string, origin: Origin, { problems }: ReadContext): void {
+  const hint = didYouMean(key, [...SECTIONS.keys(), 'app']);
+  if (hint === '') problems.note(origin, `grpc_config.${key} is not read yet`);
+  else problems.warning(origin, `grpc_config.${key} is not read${hint}`);
 }
 
 /** Parts of the file beside the runtime's listener, so that nobody wonders why a proxy listener does not answer. */

@@ -64,7 +64,8 @@ export async function parseYaml(
       }
       const [error] = document.errors;
       if (error !== undefined) {
-        problems.error(originAt(error.pos[0]), `not valid YAML: ${lowerFirst(error.message)}`);
+        const language = /\.json$/i.test(source) ? 'JSON' : 'YAML';
+        problems.error(originAt(error.pos[0]), `not valid ${language}: ${lowerFirst(error.message)}`);
       } else {
         const tree = treeOf(yaml, document, originAt, problems);
         if (tree !== undefined && !(tree.kind === 'scalar' && tree.value === null)) trees.push(tree);

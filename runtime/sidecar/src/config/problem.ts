@@ -17,6 +17,8 @@ export interface Problem {
 /** More problems than this are counted, not kept: a file of another kind would otherwise yield one per line. */
 export const PROBLEMS_MAX = 100;
 
+const LEFT_OUT = '; the document is left out';
+
 /** `resources/state.yaml:12:5`, `flag --app-id`. */
 export function originText(origin: Origin): string {
   if (origin.line === undefined) return origin.source;
@@ -32,6 +34,8 @@ export class Problems {
   readonly list: Problem[] = [];
   /** Problems beyond PROBLEMS_MAX. */
   dropped = 0;
+  /** Files with documents that cannot be used and are left out. */
+  readonly leftOut: Set<string> = new Set();
   #errors = 0;
 
   add(severity: Severity, origin: Origin, message: string): void {
@@ -48,6 +52,12 @@ export class Problems {
     this.add('warning', origin, message);
   }
 
+  /** A document that cannot be used is no reason to refuse the others (Dapr's manner). */
+  leaveOut(origin: Origin, message: string): void {
+    this.leftOut.add(origin.source);
+    this.warning(origin, `${message}${LEFT_OUT}`);
+  }
+
   note(origin: Origin, message: string): void {
     this.add('note', origin, message);
   }
@@ -55,6 +65,14 @@ export class Problems {
   addAll(others: Problems): void {
     for (const { severity, origin, message } of others.list) this.add(severity, origin, message);
     this.dropped += others.dropped;
+    for (const source of others.leftOut) this.leftOut.add(source);
+  }
+
+  /** What was wrong with the documents of `source` that were left out. */
+  reasons(source: string): Problem[] {
+    return this.list
+      .filter(({ origin, message }) => origin.source === source && message.endsWith(LEFT_OUT))
+      .map((problem) => ({ ...problem, message: problem.message.slice(0, -LEFT_OUT.length) }));
   }
 
   get hasErrors(): boolean {

@@ -27,5 +27,5 @@ export interface KnownTypes {
 /** A value of the wrong type or a missing one: the document cannot be used. */
 export function reportUnusable(context: ReadContext, origin: Origin, message: string): void {
   if (context.unusable === 'refuse') context.problems.error(origin, message);
-  else context.problems.warning(origin, `${message}; the document is left out`);
+  else context.problems.leaveOut(origin, message);
 }

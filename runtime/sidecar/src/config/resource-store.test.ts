@@ -147,6 +147,24 @@ describe('the resource store', () => {
     assert.deepEqual(names(store.snapshot), ['mended', 'local']);
   });
 
+  it('keeps the old snapshot when a file in use breaks, though at the start it would be left out as by Dapr', async () => {
+    write('a.yaml', component('a'));
+    write('b.yaml', 'apiVersion: [');
+    const lines: string[] = [];
+    const store = await open(new FakeClock(), lines, { personality: 'daprd' });
+    assert.deepEqual(names(store.snapshot), ['a', 'local']);
+    write('a.yaml', 'apiVersion: [');
+    assert.equal(await store.reload(), 'refused');
+    assert.deepEqual(names(store.snapshot), ['a', 'local']);
+    assert.equal(lines.length, 2);
+    assert.match(lines[0] as string, /^error: .*a\.yaml:\d+:\d+: not valid YAML: [^;]*$/);
+    write('a.yaml', component('a', ', initTimeout: soon'));
+    assert.equal(await store.reload(), 'refused');
+    write('a.yaml', component('mended'));
+    assert.equal(await store.reload(), 'changed');
+    assert.deepEqual(names(store.snapshot), ['mended', 'local']);
+  });
+
   it('keeps the old snapshot when the folder goes away', async () => {
     write('a.yaml', component('a'));
     const store = await open();

@@ -84,7 +84,7 @@ export async function parseFor(
   const parsed = await parseSources(files, { resources, configs: problems }, clock);
   for (const { severity, origin, message } of resources.list) {
     if (severity === 'error' && options.personality === 'daprd') {
-      problems.warning(origin, `${message}; the document is left out`);
+      problems.leaveOut(origin, message);
     } else problems.add(severity, origin, message);
   }
   return parsed;
@@ -104,6 +104,10 @@ class Store implements ResourceStore {
   readonly #listeners = new Set<(snapshot: ResourceSnapshot, previous: ResourceSnapshot) => void>();
   /** What was last looked at, whether it could be used or not: a broken file is reported once. */
   #seen: string;
+  /** Files in use, as messages show them. */
+  #sources: ReadonlySet<string>;
+  /** Those of them with documents that are left out. */
+  #leftOut: ReadonlySet<string>;
   #watch: FileWatch | undefined;
   #running: Promise<ReloadOutcome> | undefined;
   /** Somebody asked while a reload was running: the files may have changed after it read them. */
@@ -121,6 +125,8 @@ class Store implements ResourceStore {
     this.#deps = deps;
     this.#compile = compile;
     this.#seen = fingerprint(read.files, new Problems());
+    this.#sources = sourcesOf(read.files);
+    this.#leftOut = read.problems.leftOut;
     this.snapshot = { version: 1, ...documents };
     this.problems = read.problems.list;
   }
@@ -179,9 +185,12 @@ class Store implements ResourceStore {
     const parsed = await parseFor(this.#options, files, problems, clock);
     const documents = compileDocuments(parsed, this.#compile, problems);
     if (this.#closed) return 'unchanged';
-    if (problems.hasErrors) {
-      for (const problem of problems.list) {
-        if (problem.severity === 'error') log.error(`${originText(problem.origin)}: ${problem.message}`);
+    // At the start there was nothing to lose by leaving a document out; now its component is in use.
+    const broken = [...problems.leftOut].filter((source) => this.#sources.has(source) && !this.#leftOut.has(source));
+    if (problems.hasErrors || broken.length > 0) {
+      const errors = problems.list.filter(({ severity }) => severity === 'error');
+      for (const { origin, message } of [...errors, ...broken.flatMap((source) => problems.reasons(source))]) {
+        log.error(`${originText(origin)}: ${message}`);
       }
       log.error('changed documents are refused; the ones in use stay');
       return 'refused';
@@ -190,6 +199,8 @@ class Store implements ResourceStore {
       log[problem.severity === 'warning' ? 'warn' : 'info'](`${originText(problem.origin)}: ${problem.message}`);
     }
     this.problems = problems.list;
+    this.#sources = sourcesOf(files);
+    this.#leftOut = problems.leftOut;
     return this.#use(documents);
   }
 
@@ -228,6 +239,10 @@ class Store implements ResourceStore {
 
 function keepSame<D extends { readonly name: string }>(next: readonly D[], previous: readonly D[]): readonly D[] {
   return next.map((document) => previous.find((old) => sameContent(old, document)) ?? document);
+}
+
+function sourcesOf(files: SourceFiles): Set<string> {
+  return new Set([...files.resources, ...files.configs].map(({ shown }) => shown));
 }
 
 /** Everything that was read, and what could not be. */

@@ -1,5 +1,6 @@
 /** Folders that only their owner may enter: what lies in them may be trusted, and nobody else gets in the way. */
-import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, statSync } from 'node:fs';
+import { makeFolders } from '@outrigger/components-core/support';
 
 const PRIVATE = 0o700;
 
@@ -8,7 +9,7 @@ export class PrivateDirError extends Error {}
 /** Makes `path` (and what is above it) if needed, 0700 and ours. Throws PrivateDirError when it is somebody else's. */
 export function ensurePrivateDir(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: PRIVATE });
+    makeFolders(path, PRIVATE);
   } catch (error) {
     throw new PrivateDirError(`the folder ${path} cannot be made: ${(error as Error).message}`);
   }

@@ -1,6 +1,6 @@
 /** The ports of one sidecar: which server listens where, and how each ends. */
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolders } from '@outrigger/components-core/support';
 import {
   type Clock,
   createServer,
@@ -106,7 +106,7 @@ export function createPorts({ options, surfaces, internal, metrics, clock, log }
       if (address === undefined) return;
       const server = makers[name]();
       servers.set(name, server);
-      if ('path' in address) mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
+      if ('path' in address) makeFolders(dirname(address.path), 0o700);
       addresses[name] = await listenOn(server, name, address);
       const { port } = addresses[name];
       const otherHosts = 'otherHosts' in address ? (address.otherHosts ?? []) : [];
