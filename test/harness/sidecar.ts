@@ -42,10 +42,15 @@ export interface Sidecar {
 
 let count = 0;
 
+const scratch: string[] = [];
+process.on('exit', () => {
+  for (const dir of scratch) rmSync(dir, { recursive: true, force: true });
+});
+
 /** A folder that lives as long as the test process. */
 export function scratchDir(label: string): string {
   const dir = mkdtempSync(join(tmpdir(), `outrigger-${label}-`));
-  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  scratch.push(dir);
   return dir;
 }
 
