@@ -83,6 +83,9 @@ function guarded(handler: HttpHandler, guard: GrpcGuard | undefined): HttpHandle
   };
 }
 
+/** Without these a page cannot read why a call failed: gRPC-Web puts the status of a failed call into the header. */
+const EXPOSED_FIELDS = 'grpc-status, grpc-message, grpc-status-details-bin';
+
 /** Pages of other sites are refused here as on the HTTP API; allowed ones get their CORS answers. */
 function forBrowsers(handler: HttpHandler, origins: OriginPolicy): HttpHandler {
   return (stream) => {
@@ -95,7 +98,7 @@ function forBrowsers(handler: HttpHandler, origins: OriginPolicy): HttpHandler {
     if (fields.length > 0) {
       const respond = stream.respond.bind(stream);
       stream.respond = (head, end) => {
-        head.headers.flat.push(...fields, 'access-control-expose-headers', 'grpc-status, grpc-message');
+        head.headers.flat.push(...fields, 'access-control-expose-headers', EXPOSED_FIELDS);
         respond(head, end);
       };
     }
