@@ -31,7 +31,7 @@ const packages = [
 ];
 
 /** name → command lines. `parallel` files of one suite run two at a time; suites run one after another. */
-const suites = [
+const suitesOf = () => [
   ...packages.flatMap((name) => {
     const dist = `${name}/dist`;
     const alone = isolated(dist);
@@ -71,7 +71,7 @@ if (only === undefined || only === 'lint') {
   if (existsSync(join(root, 'buf.yaml'))) await check('lint: buf', join(root, 'node_modules', '.bin', 'buf'), ['lint']);
 }
 
-for (const { name, args } of suites) {
+for (const { name, args } of suitesOf()) {
   if (args.length === 0 || (only !== undefined && !name.includes(only))) continue;
   console.log(`\n${name}`);
   if (name === 'interop') clearMatrix();
