@@ -20,6 +20,8 @@ class NameEndpointWatch implements EndpointWatch {
   #open = true;
   #watch: NameWatch | undefined;
   #timer: Timer | undefined;
+  /** Said in the log already: an outage is one line, not one each second. */
+  #said: string | undefined;
 
   constructor(appId: string, listener: EndpointListener, deps: NameSourceDeps) {
     this.#appId = appId;
@@ -39,10 +41,13 @@ class NameEndpointWatch implements EndpointWatch {
       });
       if (!this.#open) await watch.close();
       else this.#watch = watch;
+      this.#said = undefined;
     } catch (error) {
       if (!this.#open) return;
       const message = error instanceof Error ? error.message : String(error);
-      this.#deps.log.warn({ appId: this.#appId, err: error }, 'name resolution failed, trying again');
+      const level = message === this.#said ? 'debug' : 'warn';
+      this.#said = message;
+      this.#deps.log[level]({ appId: this.#appId }, `name resolution failed, trying again: ${message}`);
       this.#listener.onError(message);
       this.#timer = this.#deps.clock.after(REWATCH_MS, () => void this.#begin());
     }

@@ -6,6 +6,8 @@ import type { ComponentRegistry } from '../component/registry.js';
 
 /** Wait before a registration that failed is tried again. */
 const RETRY_MS = 1_000;
+/** A registry that does not answer keeps a stop no longer than this; the connection that closes says the same. */
+const UNREGISTER_MS = 1_000;
 
 /** The name resolver in force. Throws a sentence when there is none. */
 export function nameResolver(registry: ComponentRegistry): MaybePromise<NameResolver> {
@@ -31,6 +33,10 @@ export interface NameRegistrationDeps {
 export function registerName(endpoint: AppEndpoint, { registry, clock, log }: NameRegistrationDeps): NameRegistration {
   let ended = false;
   let retry: Timer | undefined;
+  /** The resolver that may know this sidecar. */
+  let told: NameResolver | undefined;
+  /** Said in the log already: an outage is one line, not one each second. */
+  let said: string | undefined;
   let done = (): void => {};
   const registered = new Promise<void>((resolve) => {
     done = resolve;
@@ -43,12 +49,20 @@ export function registerName(endpoint: AppEndpoint, { registry, clock, log }: Na
     try {
       const resolver = await nameResolver(registry);
       if (ended) return;
+      told = resolver;
       await resolver.register(endpoint);
+      if (said !== undefined) log.info(`app id ${endpoint.appId} is registered`);
+      said = undefined;
       done();
     } catch (error) {
       if (ended) return;
       const reason = error instanceof Error ? error.message : String(error);
-      log.warn({ appId: endpoint.appId, err: error }, `app id ${endpoint.appId} could not be registered: ${reason}`);
+      const level = reason === said ? 'debug' : 'warn';
+      said = reason;
+      log[level](
+        { appId: endpoint.appId },
+        `app id ${endpoint.appId} could not be registered, trying again: ${reason}`,
+      );
       retry = clock.after(RETRY_MS, () => void attempt());
     }
   };
@@ -63,12 +77,18 @@ export function registerName(endpoint: AppEndpoint, { registry, clock, log }: Na
       ended = true;
       stopListening();
       retry?.cancel();
-      try {
-        const resolver = await nameResolver(registry);
-        await resolver.unregister(endpoint.instanceId);
-      } catch (error) {
+      const resolver = told;
+      if (resolver === undefined) return;
+      const unregistered = (async () => resolver.unregister(endpoint.instanceId))().catch((error: unknown) => {
         log.debug({ err: error }, 'the app id was not registered when it should end');
-      }
+      });
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(UNREGISTER_MS, resolve);
+        void unregistered.then(() => {
+          timer.cancel();
+          resolve();
+        });
+      });
     },
   };
 }
