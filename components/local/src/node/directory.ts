@@ -51,9 +51,9 @@ export async function openSharedDirectory(wanted: string): Promise<SharedDirecto
   try {
     makeFolders(wanted, 0o700);
   } catch (error) {
-    throw new ComponentError('unavailable', `the directory ${wanted} cannot be made: ${(error as Error).message}`, {
-      cause: error,
-    });
+    const reason = (error as Error).message;
+    const text = `the directory ${wanted} cannot be made: ${reason}; set OUTRIGGER_HOME to one that can`;
+    throw new ComponentError('unavailable', text, { cause: error });
   }
   const path = await realpath(wanted);
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);

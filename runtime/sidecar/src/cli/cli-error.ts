@@ -31,7 +31,7 @@ export function asCliError(error: unknown): CliError {
   if (error instanceof ConfigError) return new CliError(error.message, EXIT.config);
   if (error instanceof Error && error.name === 'PortError') return portError(error as PortError);
   if (error instanceof PrivateDirError) {
-    return new CliError(error.message, EXIT.failed, 'choose another home with OUTRIGGER_HOME');
+    return new CliError(error.message, EXIT.failed, 'choose another with --state-dir');
   }
   return new CliError(error instanceof Error ? error.message : String(error));
 }

@@ -16,7 +16,10 @@ const EMBEDDED: readonly { readonly name: string; readonly type: string }[] = [
   { name: 'secretstore', type: 'secretstores.local.env' },
 ];
 
-/** Apps find one another through it in every personality. */
+/**
+ * Apps find one another through it in every personality. No sidecar ends because it cannot be found (Dapr's runtime.go:
+ * initNameResolution is logged and passed over).
+ */
 const NAME_RESOLVER = { name: 'local', type: 'nameresolution.local' };
 
 export function kindOfType(type: string): string {
@@ -41,7 +44,7 @@ export function embeddedDefaults(
       scopes: [],
       type,
       version: 'v1',
-      ignoreErrors: false,
+      ignoreErrors: type === NAME_RESOLVER.type,
       initTimeoutMs: INIT_TIMEOUT_DEFAULT_MS,
       metadata: [],
       secretStore: undefined,
