@@ -8,6 +8,7 @@ export * from './base/system-clock.js';
 export * from './client/channel.js';
 export * from './client/http1-pool.js';
 export * from './codec/bolt/protocol.js';
+export * from './codec/dubbo/protocol.js';
 export * from './codec/grpc/client.js';
 export * from './codec/grpc/metadata.js';
 export * from './codec/grpc/method.js';

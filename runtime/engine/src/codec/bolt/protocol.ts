@@ -114,6 +114,7 @@ export class BoltProtocol implements RpcProtocol {
     frame.idHigh = 0;
     frame.variant = protocol | (ver1 << 8);
     frame.checksumBytes = frameEnd - contentEnd;
+    frame.memo = 0;
     if (type === Type.RESPONSE) {
       frame.kind = command === Command.HEARTBEAT ? FrameKind.HEARTBEAT_REPLY : FrameKind.RESPONSE;
       frame.status = readU16(buffer, head + shift + 10);

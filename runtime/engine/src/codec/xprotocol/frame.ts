@@ -41,4 +41,6 @@ export class Frame {
   variant = 0;
   /** Bytes of a checksum at the end. */
   checksumBytes = 0;
+  /** What the codec has found out about this frame and may need again; its own affair, 0 after `parse`. */
+  memo = 0;
 }

@@ -75,6 +75,8 @@ export interface RpcAttributes {
   readonly group?: HeaderKey;
   readonly callerApp?: HeaderKey;
   readonly targetApp?: HeaderKey;
+  /** Milliseconds, as decimal text; only where the timeout is not in the fixed part of a frame. */
+  readonly timeout?: HeaderKey;
 }
 
 export interface HeaderChanges {
