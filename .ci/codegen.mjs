@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Generates proto/src/gen from the .proto files, only when something that goes into it has changed. Run before `tsc -b`.
- * `--force` generates in any case.
+ * Generates proto/src/gen and test/conformance/gen from .proto files, only when something that goes into them has
+ * changed. Run before `tsc -b`. `--force` generates in any case.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,11 +19,19 @@ import { delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const genDir = join(root, 'proto/src/gen');
-const stampFile = join(genDir, '.stamp');
-const protoRoots = ['dapr', 'layotto', 'grpc', 'google', 'outrigger', 'testing'].map((name) =>
-  join(root, 'proto', name),
-);
+/** What is generated: by which template, from which folders (none: those of buf.yaml), into which. */
+const trees = [
+  { out: 'proto/src/gen', arguments: [], template: 'buf.gen.yaml' },
+  {
+    out: 'test/conformance/gen',
+    arguments: ['test/conformance/proto', '--template', 'test/buf.gen.yaml'],
+    template: 'test/buf.gen.yaml',
+  },
+];
+const stampFile = join(root, trees[0].out, '.stamp');
+const protoRoots = ['dapr', 'layotto', 'grpc', 'google', 'outrigger', 'testing']
+  .map((name) => join(root, 'proto', name))
+  .concat(join(root, 'test/conformance/proto'));
 const tools = ['buf', 'protoc-gen-es', 'protoplugin', 'protobuf'];
 
 function filesUnder(folder) {
@@ -40,19 +48,22 @@ function hashInputs() {
   const add = (name, bytes) => hash.update(name).update('\0').update(bytes).update('\0');
   const sources = protoRoots.flatMap(filesUnder).filter((file) => file.endsWith('.proto'));
   const plugin = filesUnder(join(root, 'proto/plugin'));
-  const config = ['buf.yaml', 'buf.gen.yaml', '.ci/codegen.mjs'].map((name) => join(root, name));
+  const config = ['buf.yaml', '.ci/codegen.mjs', ...trees.map(({ template }) => template)].map((name) =>
+    join(root, name),
+  );
   for (const file of [...sources, ...plugin, ...config]) add(relative(root, file), readFileSync(file));
   for (const tool of tools) add(tool, readFileSync(join(root, 'node_modules/@bufbuild', tool, 'package.json')));
   return hash.digest('hex');
 }
 
 function isCurrent(stamp) {
+  if (trees.some(({ out }) => !existsSync(join(root, out)))) return false;
   return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
 }
 
-function generate(into) {
+function generate(into, more) {
   const bin = join(root, 'node_modules/.bin');
-  const result = spawnSync(join(bin, 'buf'), ['generate', '--output', into], {
+  const result = spawnSync(join(bin, 'buf'), ['generate', ...more, '--output', into], {
     cwd: root,
     env: { ...process.env, PATH: [bin, dirname(process.execPath), process.env.PATH ?? ''].join(delimiter) },
     stdio: 'inherit',
@@ -85,10 +96,12 @@ if (!process.argv.includes('--force') && isCurrent(stamp)) process.exit(0);
 mkdirSync(join(root, '.cache'), { recursive: true });
 const work = mkdtempSync(join(root, '.cache/codegen-'));
 try {
-  generate(work);
-  const { files, written } = sync(join(work, 'proto/src/gen'), genDir);
+  for (const { out, arguments: more } of trees) {
+    generate(work, more);
+    const { files, written } = sync(join(work, out), join(root, out));
+    console.log(`codegen: ${files} files, ${written} changed in ${out}`);
+  }
   writeFileSync(stampFile, stamp);
-  console.log(`codegen: ${files} files, ${written} changed`);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

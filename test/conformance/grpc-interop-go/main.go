@@ -3,8 +3,8 @@
 //	serve                                prints "listening on <port>" and serves grpc.testing.TestService
 //	call <address> <case> [name=value…]  runs one case; the pairs are sent as metadata with every call
 //
-// A case that ends in "/gzip" is the case with compressed requests; it passes only if compressed messages were seen to
-// go out and to come in. The interop package ends the process when a case fails.
+// A case that ends in "/gzip" is the case with compressed requests; it passes only if compressed messages were seen in
+// the directions that carry large ones. The interop package ends the process when a case fails.
 package main
 
 import (
@@ -126,7 +126,8 @@ func call(address, name string, fields []string) {
 	default:
 		fail("unknown case %q", name)
 	}
-	if compressed && (seen.sent.Load() == 0 || (base != "client_streaming" && seen.received.Load() == 0)) {
+	largeSent, largeReceived := base != "server_streaming", base != "client_streaming"
+	if compressed && (largeSent && seen.sent.Load() == 0 || largeReceived && seen.received.Load() == 0) {
 		fail("compressed messages: %d sent, %d received", seen.sent.Load(), seen.received.Load())
 	}
 	fmt.Println("passed", name)

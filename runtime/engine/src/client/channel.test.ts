@@ -10,7 +10,7 @@ import type { MethodInfo } from '../codec/grpc/method.js';
 import { type AnyGrpcMethod, createGrpcService } from '../codec/grpc/service.js';
 import { GrpcStatusError } from '../codec/grpc/status.js';
 import { HeaderList } from '../codec/http/headers.js';
-import type { ClientReceiver, HttpHandler } from '../codec/http/stream.js';
+import type { ClientReceiver, HttpHandler, ResponseHead } from '../codec/http/stream.js';
 import { Http2ServerConnection } from '../codec/http2/server-connection.js';
 import { TestAuthority } from '../network/certificates.test.support.js';
 import { type ListenAddress, type Listener, listen } from '../network/listener.js';
@@ -33,7 +33,10 @@ const answerAtEnd: HttpHandler = (stream) => {
     onData: (_chunk, start, end) => {
       bytes += end - start;
     },
-    onEnd: () => stream.respond({ status: 200, headers: HeaderList.of({ bytes }) }, true),
+    onEnd: () => {
+      const headers = HeaderList.of({ bytes, 'head-only': String(stream.headOnly) });
+      stream.respond({ status: 200, headers }, true);
+    },
     onReset: () => {},
     onDrain: () => {},
   };
@@ -285,6 +288,19 @@ describe('a channel', () => {
     connect();
     assert.equal(await answer, '200 70001');
     assert.deepEqual(events, ['drain']);
+  });
+
+  it('ends a request that turned out empty while it waited by a DATA frame, as gRPC asks', async () => {
+    const { channel } = scene();
+    const headOnly = (end: boolean): Promise<string | undefined> =>
+      new Promise((resolve) => {
+        const onHead = (head: ResponseHead): void => resolve(head.headers.get('head-only'));
+        const receiver: ClientReceiver = { onHead, onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+        const head = { method: 'POST', scheme: 'http', authority: 'h', path: '/', headers: new HeaderList() };
+        const stream = channel.open(head, end, receiver);
+        if (!end) stream.end();
+      });
+    assert.deepEqual(await Promise.all([headOnly(false), headOnly(true)]), ['false', 'true']);
   });
 
   it('forgets a stream that is given up while it waits', async () => {

@@ -25,6 +25,7 @@ export interface WaitingRoom {
 export class DeferredStream implements ClientStream {
   readonly protocol: 'http/1.1' | 'h2';
   readonly #head: RequestHead;
+  readonly #headOnly: boolean;
   readonly #receiver: ClientReceiver;
   readonly #room: WaitingRoom;
   #stream: ClientStream | null = null;
@@ -45,6 +46,7 @@ export class DeferredStream implements ClientStream {
   ) {
     this.protocol = protocol;
     this.#head = head;
+    this.#headOnly = end;
     this.#ended = end;
     this.#receiver = receiver;
     this.#room = room;
@@ -108,7 +110,7 @@ export class DeferredStream implements ClientStream {
   /** A connection has room: open there and send what was kept. */
   attach(opener: HttpOpener): void {
     if (this.#gone) return;
-    const headOnly = this.#ended && this.#chunks.length === 0 && this.#trailers === undefined;
+    const headOnly = this.#headOnly || this.#turnedOutEmpty();
     const stream = opener.open(this.#head, headOnly, this.#receiver);
     this.#stream = stream;
     for (const reason of this.#pauses) stream.pause(reason);
@@ -118,6 +120,14 @@ export class DeferredStream implements ClientStream {
     if (this.#ended && !headOnly) stream.end(this.#trailers);
     // A stream that is full says so itself later.
     else if (this.#full && writable && !this.#ended) this.#receiver.onDrain();
+  }
+
+  /**
+   * Saves an HTTP/1.1 request its empty chunked body. Not on HTTP/2: a gRPC request must end by a DATA frame, if need be
+   * an empty one (grpc-go waits for it).
+   */
+  #turnedOutEmpty(): boolean {
+    return this.protocol === 'http/1.1' && this.#ended && this.#chunks.length === 0 && this.#trailers === undefined;
   }
 
   /** There will be no connection. */

@@ -36,6 +36,8 @@ export class GrpcClientCall<I, O> implements ClientCall<I, O>, ClientReceiver, M
   readonly #options: CallOptions;
   #stream: ClientStream | null = null;
   #timer: Timer | null = null;
+  /** In `Clock.now()` time; of a call with a time limit. */
+  #deadline = Number.POSITIVE_INFINITY;
   #onAbort: (() => void) | null = null;
   /** A call with one response: its promise, and the response while its status is awaited. */
   #resolve: ((response: O) => void) | null = null;
@@ -81,6 +83,7 @@ export class GrpcClientCall<I, O> implements ClientCall<I, O>, ClientReceiver, M
         this.#finish(this.#deadlineError());
         return;
       }
+      this.#deadline = this.#context.clock.now() + timeoutMs;
       this.#timer = this.#context.clock.after(timeoutMs, () => {
         this.#timer = null;
         this.#giveUp(this.#deadlineError());
@@ -189,6 +192,11 @@ export class GrpcClientCall<I, O> implements ClientCall<I, O>, ClientReceiver, M
 
   onReset(reset: StreamReset): void {
     const { unprocessed, reason, message } = reset;
+    // A server whose deadline for the call came before our timer cancels the stream without a status (grpc-go does).
+    if (reason === 'cancel' && this.#context.clock.now() >= this.#deadline) {
+      this.#finish(this.#deadlineError());
+      return;
+    }
     this.#finish(new GrpcStatusError(codeOfReset(reset), message, { unprocessed, reset: reason }));
   }
 

@@ -6,6 +6,7 @@ import { FakeClock } from '../../base/fake-clock.js';
 import { grpcLimits } from '../../base/limits.js';
 import { createMemoryPair, type MemoryPair } from '../../network/memory-transport.js';
 import { HeaderList } from '../http/headers.js';
+import type { ClientReceiver, HttpOpener, StreamReset } from '../http/stream.js';
 import { Http2ClientConnection } from '../http2/client-connection.js';
 import { data, frame, headers, RawPeer, setting, u32 } from '../http2/raw-peer.test.support.js';
 import { Http2ServerConnection } from '../http2/server-connection.js';
@@ -145,6 +146,37 @@ describe('a unary call', () => {
     await turns();
     assert.equal(server.streams.size, 0);
     assert.deepEqual(calls, ['/t.T/Slow 4 100']);
+  });
+
+  it('tells a stream that the server cancels at the deadline from one that it cancels before', async () => {
+    const clock = new FakeClock();
+    let lateMs = 0;
+    const receivers: ClientReceiver[] = [];
+    const opener: HttpOpener = {
+      open(_head, _end, receiver) {
+        receivers.push(receiver);
+        const nothing = (): void => {};
+        const write = (): boolean => true;
+        return { protocol: 'h2', writable: true, write, end: nothing, reset: nothing, pause: nothing, resume: nothing };
+      },
+    };
+    const client = createGrpcClient(opener, {
+      authority: 'a',
+      // Timers of the real clock are late by up to 10 ms.
+      clock: {
+        now: () => clock.now() + lateMs,
+        wallMs: () => clock.wallMs(),
+        random: () => clock.random(),
+        after: (delayMs, fire) => clock.after(delayMs, fire),
+      },
+    });
+    const calls = [0, 1].map(() => client.unary(info('Slow'), '', { timeoutMs: 5 }));
+    const reset: StreamReset = { reason: 'cancel', message: 'the peer reset the stream: CANCEL', unprocessed: false };
+    receivers[0]?.onReset(reset);
+    lateMs = 5;
+    receivers[1]?.onReset(reset);
+    await assert.rejects(calls[0] as Promise<string>, { code: GrpcCode.CANCELLED });
+    await assert.rejects(calls[1] as Promise<string>, { code: GrpcCode.DEADLINE_EXCEEDED });
   });
 
   it('is refused by authorize before its request is read', async () => {
