@@ -11,6 +11,7 @@ export async function build(projects = []) {
   if (existsSync(codegen)) await step('code generated from .proto', process.execPath, [codegen]);
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   await step('TypeScript compiled', process.execPath, [tsc, '-b', ...projects]);
+  await step('commands bundled', process.execPath, [join(root, '.ci', 'bundle.mjs')]);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/outrigger.js';
+import { run } from './load.mjs';
 
-await main();
+await run('outrigger');
