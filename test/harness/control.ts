@@ -15,12 +15,15 @@ export interface Control {
  * `POST /configuration/{key}` saves the body under the key; `POST /subscribed` answers when the sidecar knows the
  * subscriptions of its app. Both answer 204, or 500 with the reason.
  */
-export async function startControl(sidecar: Sidecar): Promise<Control> {
-  const client = createClient({ address: `127.0.0.1:${sidecar.grpcPort}` });
+export async function startControl(sidecar: Sidecar, apiToken?: string): Promise<Control> {
+  const client = createClient({
+    address: `127.0.0.1:${sidecar.grpcPort}`,
+    ...(apiToken !== undefined && { apiToken }),
+  });
   const answer = async (path: string, body: string): Promise<void> => {
     const key = path.match(/^\/configuration\/(.+)$/)?.[1];
     if (key !== undefined) return client.configuration().save({ [key]: body });
-    if (path === '/subscribed') return subscribed(sidecar);
+    if (path === '/subscribed') return subscribed(sidecar, apiToken);
     throw new Error(`no such control: ${path}`);
   };
   const server = createServer((request, response) => {
@@ -44,11 +47,12 @@ export async function startControl(sidecar: Sidecar): Promise<Control> {
 }
 
 /** Resolves when the metadata of the sidecar lists a subscription. */
-export async function subscribed(sidecar: Sidecar): Promise<void> {
+export async function subscribed(sidecar: Sidecar, apiToken?: string): Promise<void> {
+  const headers: Record<string, string> = apiToken === undefined ? {} : { 'dapr-api-token': apiToken };
   const deadline = performance.now() + SUBSCRIBED_TIMEOUT_MS;
   for (;;) {
     // The sidecar may not listen yet: an app starts beside it.
-    const metadata = await fetch(`${sidecar.http}/v1.0/metadata`)
+    const metadata = await fetch(`${sidecar.http}/v1.0/metadata`, { headers })
       .then((response) => response.json() as Promise<{ subscriptions?: unknown[] }>)
       .catch((): { subscriptions?: unknown[] } => ({}));
     if ((metadata.subscriptions?.length ?? 0) > 0) return;

@@ -49,15 +49,19 @@ async function stamped(dir: string, content: string, make: () => Promise<void>):
   writeFileSync(stamp, content);
 }
 
-/** The command, installed as a Debian package when absent, root, and in CI. */
-export async function command(name: string, debianPackage: string): Promise<Part> {
+/** The command, installed as a Debian package when absent, root, and in CI. `works` are arguments that must succeed. */
+export async function command(name: string, debianPackage: string, works?: readonly string[]): Promise<Part> {
   return once(`command ${name}`, async () => {
-    const find = (): Promise<string> => runToEnd('sh', ['-c', `command -v ${name}`]).then((path) => path.trim());
+    const find = async (): Promise<string> => {
+      const path = (await runToEnd('sh', ['-c', `command -v ${name}`])).trim();
+      if (works !== undefined) await runToEnd(path, works);
+      return path;
+    };
     try {
       return await find();
     } catch {
       if (process.env['CI'] !== 'true' || process.getuid?.() !== 0) {
-        throw new Error(`'${name}' is not on this machine (Debian package ${debianPackage})`);
+        throw new Error(`'${name}' is not on this machine, or not complete (Debian package ${debianPackage})`);
       }
       await runToEnd('apt-get', ['update', '-q'], { timeoutMs: INSTALL_TIMEOUT_MS });
       await runToEnd('apt-get', ['install', '-y', '-q', '--no-install-recommends', debianPackage], {
@@ -69,8 +73,8 @@ export async function command(name: string, debianPackage: string): Promise<Part
   });
 }
 
-async function commandOrThrow(name: string, debianPackage: string): Promise<string> {
-  const part = await command(name, debianPackage);
+async function commandOrThrow(name: string, debianPackage: string, works?: readonly string[]): Promise<string> {
+  const part = await command(name, debianPackage, works);
   if (part.value === undefined) throw new Error(part.reason);
   return part.value;
 }
@@ -78,7 +82,7 @@ async function commandOrThrow(name: string, debianPackage: string): Promise<stri
 /** A virtual environment holding `requirements`; the value is its python. */
 export function pythonEnv(name: string, requirementsFile: string): Promise<Part> {
   return once(`Python environment ${name}`, async () => {
-    const python = await commandOrThrow('python3', 'python3-venv');
+    const python = await commandOrThrow('python3', 'python3-venv', ['-c', 'import ensurepip, venv']);
     const dir = join(cacheDir, 'python', name);
     const requirements = readFileSync(requirementsFile, 'utf8');
     await stamped(dir, requirements, async () => {
@@ -95,13 +99,22 @@ export function pythonEnv(name: string, requirementsFile: string): Promise<Part>
   });
 }
 
+/** Go 1.21 or later: it fetches the toolchain that a module asks for by itself. */
+async function goCommand(): Promise<string> {
+  const go = await commandOrThrow('go', 'golang');
+  const version = (await runToEnd(go, ['env', 'GOVERSION'])).trim();
+  const minor = Number(version.match(/^go1\.(\d+)/)?.[1] ?? 0);
+  if (minor < 21) throw new Error(`${go} is ${version}; Go 1.21 or later is needed`);
+  return go;
+}
+
 /**
  * A Go program of this repository, built; the value is the binary. `target`: a command of another module, at the version
  * that the go.mod in `dir` pins with all it stands on.
  */
 export function goProgram(name: string, dir: string, target = '.'): Promise<Part> {
   return once(`Go program ${name}`, async () => {
-    const go = await commandOrThrow('go', 'golang');
+    const go = await goCommand();
     const binary = join(cacheDir, 'go', name);
     await runToEnd(go, ['build', '-o', binary, target], { cwd: dir, timeoutMs: INSTALL_TIMEOUT_MS });
     return binary;
@@ -111,7 +124,7 @@ export function goProgram(name: string, dir: string, target = '.'): Promise<Part
 /** A command of a Go module, `go install module@version`; the value is the binary. */
 export function goTool(module: string, version: string): Promise<Part> {
   return once(`Go tool ${module}@${version}`, async () => {
-    const go = await commandOrThrow('go', 'golang');
+    const go = await goCommand();
     const dir = join(cacheDir, 'go', 'bin');
     const binary = join(dir, module.split('/').at(-1) as string);
     await stamped(join(dir, `${module.split('/').at(-1)}.d`), version, async () => {

@@ -43,12 +43,22 @@ const cases: readonly string[] = [
 ];
 
 /** What the embedded components can do and the in-memory ones cannot. */
-const embedded: readonly string[] = ['state/query', 'pubsub/published through the other sidecar'];
+const embedded: readonly string[] = [
+  'state/query',
+  'pubsub/published through the other sidecar',
+  'pubsub/asyncio client, state and a streaming subscription',
+];
+
+/** There the sidecars have tokens. */
+const withToken: readonly string[] = [
+  'security/calls without the API token are refused',
+  'security/the app gets its own token',
+];
 
 for (const entry of ['outrigger', 'daprd'] as const) {
   describeSdk({
     sdk: entry === 'outrigger' ? 'PyPI dapr' : 'PyPI dapr, on daprd',
-    cases: entry === 'outrigger' ? [...cases, ...embedded] : cases,
+    cases: [...cases, ...(entry === 'outrigger' ? embedded : withToken)],
     part: () => pythonEnv('dapr', join(dir, 'requirements.txt')),
     start: (python) =>
       startScenario({

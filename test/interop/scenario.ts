@@ -16,7 +16,10 @@ export interface Scenario {
   readonly env?: Readonly<Record<string, string>>;
   /** The driver serves an app of the second sidecar too, at OTHER_APP_PORT; its id is OTHER_APP_ID. */
   readonly otherAppProtocol?: 'http' | 'grpc';
-  /** `daprd` has no component but the declared ones; here they are in memory, so that sidecars share nothing. */
+  /**
+   * `daprd` has no component but the declared ones; here they are in memory, so that sidecars share nothing. Its sidecars
+   * ask for an API token, and send one to their apps.
+   */
   readonly entry?: 'outrigger' | 'daprd';
   /** More flags for the first sidecar. */
   readonly args?: readonly string[];
@@ -38,7 +41,14 @@ spec:
 `;
   const appPort = await freePort();
   const entry = scenario.entry ?? 'outrigger';
-  const common = { entry, home, resources: { 'secrets.yaml': secrets, ...(entry === 'daprd' && inMemoryDocuments) } };
+  const tokens: Readonly<Record<string, string>> =
+    entry === 'daprd' ? { DAPR_API_TOKEN: 'token of the sidecar', APP_API_TOKEN: 'token of the app' } : {};
+  const common = {
+    entry,
+    home,
+    env: tokens,
+    resources: { 'secrets.yaml': secrets, ...(entry === 'daprd' && inMemoryDocuments) },
+  };
   const own = await startSidecar({
     ...common,
     appId: scenario.appId,
@@ -53,7 +63,7 @@ spec:
       ? undefined
       : { appPort: await freePort(), appProtocol: scenario.otherAppProtocol };
   const other = await startSidecar({ ...common, ...otherApp, appId: otherAppId, noWait: otherApp !== undefined });
-  const control = await startControl(own);
+  const control = await startControl(own, tokens['DAPR_API_TOKEN']);
   const [command, ...args] = scenario.command;
   const actor = startProcess(command, args, {
     name: `driver of ${scenario.appId}`,
@@ -72,6 +82,7 @@ spec:
       TEST_CONTROL: control.url,
       // What the embedded components alone can do (events between sidecars, queries) is left out elsewhere.
       EMBEDDED_COMPONENTS: String(entry === 'outrigger'),
+      ...tokens,
       ...scenario.env,
     },
   });

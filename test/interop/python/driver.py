@@ -5,6 +5,7 @@ sidecar, OTHER_GRPC_PORT and OTHER_HTTP_PORT of a second sidecar of the same nam
 writes configuration). Prints one line per case: `CASE block/case ok` or `CASE block/case FAILED reason`.
 """
 
+import asyncio
 import json
 import os
 import queue
@@ -15,12 +16,14 @@ import urllib.error
 import urllib.request
 
 import grpc
+from dapr.aio.clients import DaprClient as AsyncDaprClient
 from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprHttpError
 from dapr.clients.grpc.client import DaprGrpcClient
 from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 from dapr.clients.grpc._response import TopicEventResponse
 from dapr.clients.grpc._state import Concurrency, StateItem, StateOptions
+from dapr.proto import api_service_v1, api_v1
 from dapr.ext.grpc import App, InvokeMethodRequest, InvokeMethodResponse, Rule
 
 WAIT_SECONDS = 20
@@ -101,6 +104,11 @@ def echo(request: InvokeMethodRequest) -> InvokeMethodResponse:
 @app.method(name='headers')
 def headers(request: InvokeMethodRequest) -> InvokeMethodResponse:
     return InvokeMethodResponse(json.dumps(request.metadata.get('x-tenant')), 'application/json')
+
+
+@app.method(name='token')
+def token(request: InvokeMethodRequest) -> InvokeMethodResponse:
+    return InvokeMethodResponse(json.dumps(request.metadata.get('dapr-api-token')), 'application/json')
 
 
 def case(name):
@@ -277,6 +285,27 @@ def cases(client, other, grpc_client):
         finally:
             close()
 
+    # The SDK's asyncio client sends no API token with streams.
+    if 'DAPR_API_TOKEN' not in os.environ:
+
+        @case('pubsub/asyncio client, state and a streaming subscription')
+        def _():
+            async def use():
+                async with AsyncDaprClient() as aio:
+                    await aio.save_state(STORE, 'py-aio', 'x')
+                    state = await aio.get_state(STORE, 'py-aio')
+                    assert state.data == b'x', state.data
+                    subscription = await aio.subscribe(PUBSUB, 'python-aio')
+                    try:
+                        await aio.publish_event(PUBSUB, 'python-aio', 'streamed')
+                        message = await asyncio.wait_for(anext(aiter(subscription)), WAIT_SECONDS)
+                        assert message.data() == 'streamed', message.data()
+                        await subscription.respond_success(message)
+                    finally:
+                        await subscription.close()
+
+            asyncio.run(use())
+
     @case('pubsub/bulk publish')
     def _():
         response = client.publish_events(PUBSUB, 'python-orders', ['a', 'b', 'c'])
@@ -412,6 +441,27 @@ def cases(client, other, grpc_client):
             healthy.set()
         assert late.get(timeout=WAIT_SECONDS) == (b'patient', True)
 
+    if 'DAPR_API_TOKEN' in os.environ:
+
+        @case('security/calls without the API token are refused')
+        def _():
+            url = f'http://127.0.0.1:{os.environ["DAPR_HTTP_PORT"]}/v1.0/metadata'
+            try:
+                urllib.request.urlopen(url, timeout=WAIT_SECONDS)
+            except urllib.error.HTTPError as error:
+                assert error.code == 401, error.code
+            else:
+                raise AssertionError('the call succeeded')
+            with grpc.insecure_channel(f'127.0.0.1:{os.environ["DAPR_GRPC_PORT"]}') as channel:
+                stub = api_service_v1.DaprStub(channel)
+                code, _details = status_of(lambda: stub.GetMetadata(api_v1.GetMetadataRequest()))
+            assert code == grpc.StatusCode.UNAUTHENTICATED, code
+
+        @case('security/the app gets its own token')
+        def _():
+            response = grpc_client.invoke_method('python-app', 'token', b'')
+            assert json.loads(response.data) == [os.environ['APP_API_TOKEN']], response.data
+
     @case('not served/bindings and jobs say so')
     def _():
         code, details = status_of(lambda: client.invoke_binding('b', 'create', b'x'))
@@ -420,9 +470,18 @@ def cases(client, other, grpc_client):
         assert code == grpc.StatusCode.UNIMPLEMENTED and 'GetJob' in details, (code, details)
 
 
+class TokenOnStreams(grpc.UnaryStreamClientInterceptor):
+    """The SDK sends no API token with calls that answer with a stream (dapr/clients/grpc/interceptors.py)."""
+
+    def intercept_unary_stream(self, continuation, call_details, request):
+        token = ('dapr-api-token', os.environ['DAPR_API_TOKEN'])
+        return continuation(call_details._replace(metadata=[*(call_details.metadata or []), token]), request)
+
+
 def main():
     threading.Thread(target=app.run, args=(int(os.environ['APP_PORT']),), daemon=True).start()
-    with DaprClient() as client:
+    interceptors = [TokenOnStreams()] if 'DAPR_API_TOKEN' in os.environ else []
+    with DaprClient(interceptors=interceptors) as client:
         client.wait(WAIT_SECONDS)
         urllib.request.urlopen(
             urllib.request.Request(f'{os.environ["TEST_CONTROL"]}/subscribed', method='POST'), timeout=WAIT_SECONDS
