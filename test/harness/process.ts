@@ -19,6 +19,8 @@ export class Actor {
   readonly lines: string[] = [];
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   #ended = false;
+  /** Lines that are no longer kept. */
+  #dropped = 0;
   readonly #waiters = new Set<() => void>();
 
   constructor(name: string, child: ChildProcess) {
@@ -29,7 +31,7 @@ export class Actor {
       const parts = (partial + chunk.toString('utf8')).split('\n');
       partial = parts.pop() as string;
       this.lines.push(...parts);
-      if (this.lines.length > OUTPUT_LINES_MAX) this.lines.splice(0, this.lines.length - OUTPUT_LINES_MAX);
+      if (this.lines.length > OUTPUT_LINES_MAX) this.#dropped += this.lines.splice(0, OUTPUT_LINES_MAX / 2).length;
       for (const wake of this.#waiters) wake();
     };
     child.stdout?.on('data', take);
@@ -54,11 +56,16 @@ export class Actor {
     return this.lines.join('\n');
   }
 
-  /** Resolves with the first line that matches, printed before or after the call. */
-  async line(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpMatchArray> {
+  /** This moment, for `line` to look from. */
+  get mark(): number {
+    return this.#dropped + this.lines.length;
+  }
+
+  /** Resolves with the first line that matches, printed since the mark (default: since the start). */
+  async line(pattern: RegExp, timeoutMs = 30_000, since = 0): Promise<RegExpMatchArray> {
     const deadline = AbortSignal.timeout(timeoutMs);
     for (;;) {
-      for (const line of this.lines) {
+      for (const line of this.lines.slice(Math.max(0, since - this.#dropped))) {
         const match = line.match(pattern);
         if (match !== null) return match;
       }
