@@ -78,6 +78,11 @@ async fn perform(connection: &mut Connection, request: &[u8], payload: &[u8]) ->
     Ok(())
 }
 
+/// A function, so that the borrow ends before the value is used.
+fn pop<T>(queue: &RefCell<VecDeque<T>>) -> Option<T> {
+    queue.borrow_mut().pop_front()
+}
+
 pub fn client(args: &Args) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let (port, conns, rate) = (args.port(), args.count("conns", 1), args.number("rate", 0.0));
@@ -100,7 +105,7 @@ pub fn client(args: &Args) {
         }
         let (warmup, duration) = (run.borrow().warmup, run.borrow().duration);
         if rate == 0.0 {
-            while let Some(mut connection) = { idle.borrow_mut().pop_front() } {
+            while let Some(mut connection) = pop(&idle) {
                 let (run, request, payload) = (run.clone(), request.clone(), payload.clone());
                 tokio::task::spawn_local(async move {
                     loop {
@@ -132,10 +137,10 @@ pub fn client(args: &Args) {
                     break;
                 }
                 overdue.borrow_mut().push_back(due);
-                let Some(mut connection) = idle.borrow_mut().pop_front() else { continue };
+                let Some(mut connection) = pop(&idle) else { continue };
                 let (run, request, payload, idle, overdue) = (run.clone(), request.clone(), payload.clone(), idle.clone(), overdue.clone());
                 tokio::task::spawn_local(async move {
-                    while let Some(due) = { overdue.borrow_mut().pop_front() } {
+                    while let Some(due) = pop(&overdue) {
                         let outcome = perform(&mut connection, &request, &payload).await;
                         let broken = outcome.is_err();
                         run.borrow_mut().record(due, outcome);
