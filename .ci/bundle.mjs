@@ -92,6 +92,30 @@ function buildInfos(inputs) {
   return [...folders].map((folder) => relative(outdir, join(folder, 'dist', '.tsbuildinfo'))).sort();
 }
 
+/** What a start loads whatever it is told to do: 11 MB of descriptors and their like are not among it. */
+function checkStart({ inputs, outputs }) {
+  const starts = [...commands.map((name) => `cli/${name}.js`), 'sidecar/create-sidecar.js'];
+  const reached = new Set();
+  const visit = (path) => {
+    if (reached.has(path) || outputs[path] === undefined) return;
+    reached.add(path);
+    for (const { kind, path: imported } of outputs[path].imports) if (kind === 'import-statement') visit(imported);
+  };
+  for (const [path, { entryPoint }] of Object.entries(outputs))
+    if (starts.some((start) => entryPoint?.endsWith(`/dist/${start}`))) visit(path);
+  for (const path of reached) {
+    for (const input of Object.keys(outputs[path].inputs)) {
+      const late = inputs[input].imports.find(
+        ({ kind, path: imported }) => kind === 'import-statement' && /^@(bufbuild|connectrpc)\//.test(imported),
+      );
+      if (late !== undefined)
+        throw new Error(
+          `bundle: every start loads ${late.path}, for ${input}: take codecs, methods and enums (proto/README.md), or import()`,
+        );
+    }
+  }
+}
+
 async function bundle() {
   const { outputFiles, metafile } = await build({
     entryPoints: commands.map((name) => join(sidecar, 'dist', 'cli', `${name}.js`)),
@@ -118,6 +142,7 @@ async function bundle() {
     metafile: true,
     logLevel: 'warning',
   });
+  checkStart(metafile);
   const inputs = Object.keys(metafile.inputs);
   const files = new Map(outputFiles.map(({ path, contents }) => [relative(outdir, path), contents]));
   files.set('LICENSES.txt', licences(inputs));
