@@ -18,6 +18,7 @@ describeSdk({
     'state/etag guards delete',
     'state/transaction aborts as a whole',
     'state/query',
+    'state/large value, and one beyond the limit',
     'state/ttl',
     'state/missing store',
     'pubsub/publish and receive',

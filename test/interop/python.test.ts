@@ -16,6 +16,7 @@ const cases: readonly string[] = [
   'state/transaction',
   'state/transaction aborts as a whole',
   'state/ttl',
+  'state/large value, and one beyond the limit',
   'state/missing store',
   'pubsub/publish and receive',
   'pubsub/retry is redelivered',

@@ -272,6 +272,19 @@ func stateCases(client dapr.Client) {
 		}
 		return nil
 	})
+	check("state/large value, and one beyond the limit", func(ctx context.Context) error {
+		large := strings.Repeat("x", 3<<20)
+		if err := client.SaveState(ctx, store, "go-large", []byte(large), nil); err != nil {
+			return err
+		}
+		if got := value(ctx, "go-large"); got != large {
+			return fmt.Errorf("%d bytes came back", len(got))
+		}
+		if wrong := fails(client.SaveState(ctx, store, "go-large", make([]byte, 5<<20), nil), codes.ResourceExhausted); wrong != nil {
+			return wrong
+		}
+		return client.DeleteState(ctx, store, "go-large", nil)
+	})
 	if os.Getenv("EMBEDDED_COMPONENTS") == "true" {
 		check("state/query", func(ctx context.Context) error {
 			for index, city := range []string{"Rome", "Oslo", "Rome"} {

@@ -251,6 +251,15 @@ def cases(client, other, grpc_client):
             results = client.query_state(STORE, json.dumps(query)).results
             assert [result.key for result in results] == ['py-q2', 'py-q0'], results
 
+    @case('state/large value, and one beyond the limit')
+    def _():
+        large = 'x' * (3 << 20)
+        client.save_state(STORE, 'py-large', large)
+        assert client.get_state(STORE, 'py-large').data == large.encode()
+        code, details = status_of(lambda: client.save_state(STORE, 'py-large', 'x' * (5 << 20)))
+        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED, (code, details)
+        client.delete_state(STORE, 'py-large')
+
     @case('state/missing store')
     def _():
         code, details = status_of(lambda: client.get_state('nostore', 'k'))

@@ -214,6 +214,13 @@ public final class Driver {
       equal(preview.queryState(STORE, query, JsonNode.class).block().getResults().stream().map(QueryStateItem::getKey).toList(),
           List.of("java-q2", "java-q0"));
     });
+    check("state/large value, and one beyond the limit", () -> {
+      String large = "x".repeat(3 << 20);
+      client.saveState(STORE, "java-large", large).block();
+      equal(client.getState(STORE, "java-large", String.class).block().getValue().length(), large.length());
+      fails(() -> client.saveState(STORE, "java-large", "x".repeat(5 << 20)).block(), "RESOURCE_EXHAUSTED");
+      client.deleteState(STORE, "java-large").block();
+    });
     check("state/ttl", () -> {
       State<String> state = new State<>("java-ttl", "x", null, Map.of("ttlInSeconds", "1"), null);
       client.saveBulkState(STORE, List.of(state)).block();
