@@ -20,15 +20,6 @@ const kinds: Record<DescMethod['methodKind'], MethodKind> = {
   bidi_streaming: 'bidi',
 };
 
-const descriptors = new WeakMap<object, DescMethod>();
-
-/** The protobuf-es descriptor behind a method of `methodsOf`: what connect's transports ask for. */
-export function descriptorOf(method: object): DescMethod {
-  const descriptor = descriptors.get(method);
-  if (descriptor === undefined) throw new TypeError('not a method of methodsOf(service)');
-  return descriptor;
-}
-
 const tables = new WeakMap<DescService, ServiceMethods<DescService>>();
 
 /** Every method of a protobuf-es service by its local name (`getState`), with the fastest codecs there are. */
@@ -42,12 +33,10 @@ export function methodsOf<Service extends DescService>(service: Service): Servic
 }
 
 function methodOf(method: DescMethod): MethodInfo<MessageShape<DescMessage>, MessageShape<DescMessage>> {
-  const info = {
+  return {
     path: `/${method.parent.typeName}/${method.name}`,
     kind: kinds[method.methodKind],
     request: codecOf(method.input),
     response: codecOf(method.output),
   };
-  descriptors.set(info, method);
-  return info;
 }

@@ -1,5 +1,5 @@
 /** The app's own side: a callback server that the sidecar delivers events and invokes to, over gRPC (`--app-protocol grpc`). */
-import { create } from '@bufbuild/protobuf';
+
 import {
   createGrpcService,
   createServer,
@@ -10,29 +10,17 @@ import {
   respondText,
   systemClock,
 } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  type InvokeRequest,
-  type InvokeResponse,
-  InvokeResponseSchema,
-  HTTPExtension_Verb as Verb,
-} from '@outrigger/proto/dapr/common/v1';
-import {
-  AppCallback,
-  AppCallbackHealthCheck,
-  HealthCheckResponseSchema,
-  ListInputBindingsResponseSchema,
-  type ListTopicSubscriptionsResponse,
-  ListTopicSubscriptionsResponseSchema,
-  type TopicEventRequest,
-  type TopicEventResponse,
-  TopicEventResponseSchema,
+import type { InvokeRequest, InvokeResponse } from '@outrigger/proto/dapr/common/v1';
+import { HTTPExtension_Verb as Verb } from '@outrigger/proto/dapr/common/v1/enums';
+import type {
+  ListTopicSubscriptionsResponse,
+  TopicEventRequest,
+  TopicEventResponse,
 } from '@outrigger/proto/dapr/runtime/v1';
+import * as AppCallback from '@outrigger/proto/dapr/runtime/v1/app-callback';
+import * as AppCallbackHealthCheck from '@outrigger/proto/dapr/runtime/v1/app-callback-health-check';
 import { type EventHandler, eventOf, outcomeOf } from './pubsub.js';
 import { Body, encodePayload, type Payload } from './value.js';
-
-const rpc = methodsOf(AppCallback);
-const health = methodsOf(AppCallbackHealthCheck);
 
 export interface InvokeRequestInfo {
   readonly method: string;
@@ -90,23 +78,29 @@ export function createApp(options: AppOptions = {}): App {
   const eventHandlers = new Map<string, EventHandler>();
   const methods = new Map<string, MethodHandler>();
 
-  const listTopicSubscriptions = (): ListTopicSubscriptionsResponse =>
-    create(ListTopicSubscriptionsResponseSchema, {
-      subscriptions: routes.map(({ pubsubName, topic, route, rules, defaultPath }) => ({
-        pubsubName,
-        topic,
-        metadata: { ...route.metadata },
-        routes: { rules, default: defaultPath },
-        deadLetterTopic: route.deadLetterTopic ?? '',
-      })),
-    });
+  const listTopicSubscriptions = (): ListTopicSubscriptionsResponse => ({
+    $typeName: 'dapr.proto.runtime.v1.ListTopicSubscriptionsResponse',
+    subscriptions: routes.map(({ pubsubName, topic, route, rules, defaultPath }) => ({
+      $typeName: 'dapr.proto.runtime.v1.TopicSubscription',
+      pubsubName,
+      topic,
+      metadata: { ...route.metadata },
+      routes: {
+        $typeName: 'dapr.proto.runtime.v1.TopicRoutes',
+        rules: rules.map((rule) => ({ $typeName: 'dapr.proto.runtime.v1.TopicRule', ...rule })),
+        default: defaultPath,
+      },
+      deadLetterTopic: route.deadLetterTopic ?? '',
+    })),
+  });
 
   const onTopicEvent = async (request: TopicEventRequest): Promise<TopicEventResponse> => {
     const handler = eventHandlers.get(request.path);
     if (handler === undefined) {
       throw new GrpcStatusError(GrpcCode.UNIMPLEMENTED, `no subscription of this app has the path '${request.path}'`);
     }
-    return create(TopicEventResponseSchema, { status: await outcomeOf(handler, eventOf(request)) });
+    const status = await outcomeOf(handler, eventOf(request));
+    return { $typeName: 'dapr.proto.runtime.v1.TopicEventResponse', status };
   };
 
   const onInvoke = async (request: InvokeRequest): Promise<InvokeResponse> => {
@@ -120,17 +114,29 @@ export function createApp(options: AppOptions = {}): App {
       query: new URLSearchParams(request.httpExtension?.querystring ?? ''),
       body: new Body(request.data?.value ?? new Uint8Array(0), request.contentType),
     });
-    if (answer === undefined) return create(InvokeResponseSchema, {});
+    if (answer === undefined) return { $typeName: 'dapr.proto.common.v1.InvokeResponse', contentType: '' };
     const { data, contentType } = encodePayload(answer as Payload);
-    return create(InvokeResponseSchema, { data: { typeUrl: '', value: data }, contentType });
+    return {
+      $typeName: 'dapr.proto.common.v1.InvokeResponse',
+      data: { $typeName: 'google.protobuf.Any', typeUrl: '', value: data },
+      contentType,
+    };
   };
 
   const served: GrpcMethod[] = [
-    { ...rpc.listTopicSubscriptions, kind: 'unary', handler: listTopicSubscriptions },
-    { ...rpc.onTopicEvent, kind: 'unary', handler: onTopicEvent },
-    { ...rpc.onInvoke, kind: 'unary', handler: onInvoke },
-    { ...rpc.listInputBindings, kind: 'unary', handler: () => create(ListInputBindingsResponseSchema) },
-    { ...health.healthCheck, kind: 'unary', handler: () => create(HealthCheckResponseSchema) },
+    { ...AppCallback.listTopicSubscriptions, kind: 'unary', handler: listTopicSubscriptions },
+    { ...AppCallback.onTopicEvent, kind: 'unary', handler: onTopicEvent },
+    { ...AppCallback.onInvoke, kind: 'unary', handler: onInvoke },
+    {
+      ...AppCallback.listInputBindings,
+      kind: 'unary',
+      handler: () => ({ $typeName: 'dapr.proto.runtime.v1.ListInputBindingsResponse', bindings: [] }),
+    },
+    {
+      ...AppCallbackHealthCheck.healthCheck,
+      kind: 'unary',
+      handler: () => ({ $typeName: 'dapr.proto.runtime.v1.HealthCheckResponse' }),
+    },
   ] as unknown as GrpcMethod[];
 
   const server = createServer({

@@ -1,14 +1,8 @@
 /** The client: one connection to the sidecar beside the app, one object per building block. */
-import { create } from '@bufbuild/protobuf';
+
 import { createChannel, GrpcCode, GrpcStatusError, sleep, systemClock } from '@outrigger/engine';
-import { methodsOf } from '@outrigger/proto';
-import {
-  Dapr,
-  GetMetadataRequestSchema,
-  type GetMetadataResponse,
-  SetMetadataRequestSchema,
-  ShutdownRequestSchema,
-} from '@outrigger/proto/dapr/runtime/v1';
+import type { GetMetadataResponse } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import { Configuration } from './configuration.js';
 import { Connection, type RequestOptions, type RpcTransport } from './connection.js';
 import { type InvokeOptions, Invoker } from './invoke.js';
@@ -19,7 +13,6 @@ import { Sequencer } from './sequencer.js';
 import { State } from './state.js';
 import type { Body, Payload } from './value.js';
 
-const rpc = methodsOf(Dapr);
 const DEFAULT_ADDRESS = '127.0.0.1:50001';
 const READY_POLL_MS = 50;
 
@@ -73,16 +66,25 @@ export class Client {
   }
 
   metadata(options: RequestOptions = {}): Promise<GetMetadataResponse> {
-    return this.#connection.call(rpc.getMetadata, create(GetMetadataRequestSchema), options);
+    return this.#connection.call(
+      Dapr.getMetadata,
+      { $typeName: 'dapr.proto.runtime.v1.GetMetadataRequest' as const },
+      options,
+    );
   }
 
   async setMetadata(key: string, value: string, options: RequestOptions = {}): Promise<void> {
-    await this.#connection.call(rpc.setMetadata, create(SetMetadataRequestSchema, { key, value }), options);
+    const request = { $typeName: 'dapr.proto.runtime.v1.SetMetadataRequest', key, value } as const;
+    await this.#connection.call(Dapr.setMetadata, request, options);
   }
 
   /** Ends the sidecar. */
   async shutdownSidecar(options: RequestOptions = {}): Promise<void> {
-    await this.#connection.call(rpc.shutdown, create(ShutdownRequestSchema), options);
+    await this.#connection.call(
+      Dapr.shutdown,
+      { $typeName: 'dapr.proto.runtime.v1.ShutdownRequest' as const },
+      options,
+    );
   }
 
   /** Resolves when the sidecar answers; rejects with the last error after `timeoutMs` (default 60 s). */

@@ -1,22 +1,14 @@
 /** Configuration: read, watch, and (through the Layotto dialect, which has it) save and delete. */
-import { create } from '@bufbuild/protobuf';
-import { methodsOf } from '@outrigger/proto';
 import type { ConfigurationItem as ItemMessage } from '@outrigger/proto/dapr/common/v1';
-import {
-  Dapr,
-  GetConfigurationRequestSchema,
-  SubscribeConfigurationRequestSchema,
-  UnsubscribeConfigurationRequestSchema,
+import type {
+  GetConfigurationRequest,
+  SubscribeConfigurationRequest,
+  UnsubscribeConfigurationRequest,
 } from '@outrigger/proto/dapr/runtime/v1';
-import {
-  DeleteConfigurationRequestSchema,
-  Runtime,
-  SaveConfigurationRequestSchema,
-} from '@outrigger/proto/layotto/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
+import type { DeleteConfigurationRequest, SaveConfigurationRequest } from '@outrigger/proto/layotto/runtime/v1';
+import * as Runtime from '@outrigger/proto/layotto/runtime/v1/runtime';
 import type { Connection, RequestOptions } from './connection.js';
-
-const rpc = methodsOf(Dapr);
-const layotto = methodsOf(Runtime);
 
 export interface ConfigurationItem {
   readonly value: string;
@@ -44,8 +36,13 @@ export class Configuration {
 
   /** No keys: all of them. Keys that do not exist are absent from the result. */
   async get(keys: readonly string[] = [], options: RequestOptions = {}): Promise<Map<string, ConfigurationItem>> {
-    const request = create(GetConfigurationRequestSchema, { storeName: this.#storeName, keys: [...keys] });
-    return itemsOf((await this.#connection.call(rpc.getConfiguration, request, options)).items);
+    const request: GetConfigurationRequest = {
+      $typeName: 'dapr.proto.runtime.v1.GetConfigurationRequest',
+      storeName: this.#storeName,
+      keys: [...keys],
+      metadata: {},
+    };
+    return itemsOf((await this.#connection.call(Dapr.getConfiguration, request, options)).items);
   }
 
   /** Resolves when the watch is in place; `onChange` gets what changed from then on. */
@@ -54,11 +51,16 @@ export class Configuration {
     onChange: (items: Map<string, ConfigurationItem>) => void,
     options: RequestOptions = {},
   ): Promise<ConfigurationWatch> {
-    const request = create(SubscribeConfigurationRequestSchema, { storeName: this.#storeName, keys: [...keys] });
+    const request: SubscribeConfigurationRequest = {
+      $typeName: 'dapr.proto.runtime.v1.SubscribeConfigurationRequest',
+      storeName: this.#storeName,
+      keys: [...keys],
+      metadata: {},
+    };
     const abort = new AbortController();
     const signal = options.signal === undefined ? abort.signal : AbortSignal.any([options.signal, abort.signal]);
     const updates = this.#connection.transport
-      .serverStream(rpc.subscribeConfiguration, request, this.#connection.options({ ...options, signal }))
+      .serverStream(Dapr.subscribeConfiguration, request, this.#connection.options({ ...options, signal }))
       [Symbol.asyncIterator]();
     // The first message carries the id of the subscription.
     const first = await updates.next();
@@ -83,8 +85,12 @@ export class Configuration {
       ended,
       close: async () => {
         closing = true;
-        const unsubscribe = create(UnsubscribeConfigurationRequestSchema, { storeName: this.#storeName, id });
-        await this.#connection.call(rpc.unsubscribeConfiguration, unsubscribe).catch(() => {});
+        const unsubscribe: UnsubscribeConfigurationRequest = {
+          $typeName: 'dapr.proto.runtime.v1.UnsubscribeConfigurationRequest',
+          storeName: this.#storeName,
+          id,
+        };
+        await this.#connection.call(Dapr.unsubscribeConfiguration, unsubscribe).catch(() => {});
         abort.abort();
         await ended;
       },
@@ -92,15 +98,34 @@ export class Configuration {
   }
 
   async save(items: Readonly<Record<string, string>>, options: RequestOptions = {}): Promise<void> {
-    const request = create(SaveConfigurationRequestSchema, {
+    const request: SaveConfigurationRequest = {
+      $typeName: 'spec.proto.runtime.v1.SaveConfigurationRequest',
       storeName: this.#storeName,
-      items: Object.entries(items).map(([key, content]) => ({ key, content })),
-    });
-    await this.#connection.call(layotto.saveConfiguration, request, options);
+      appId: '',
+      items: Object.entries(items).map(([key, content]) => ({
+        $typeName: 'spec.proto.runtime.v1.ConfigurationItem',
+        key,
+        content,
+        group: '',
+        label: '',
+        tags: {},
+        metadata: {},
+      })),
+      metadata: {},
+    };
+    await this.#connection.call(Runtime.saveConfiguration, request, options);
   }
 
   async delete(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
-    const request = create(DeleteConfigurationRequestSchema, { storeName: this.#storeName, keys: [...keys] });
-    await this.#connection.call(layotto.deleteConfiguration, request, options);
+    const request: DeleteConfigurationRequest = {
+      $typeName: 'spec.proto.runtime.v1.DeleteConfigurationRequest',
+      storeName: this.#storeName,
+      appId: '',
+      group: '',
+      label: '',
+      keys: [...keys],
+      metadata: {},
+    };
+    await this.#connection.call(Runtime.deleteConfiguration, request, options);
   }
 }

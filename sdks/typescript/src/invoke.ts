@@ -1,12 +1,9 @@
 /** Calling another app by its id: the sidecars find it, whatever language it is written in. */
-import { create } from '@bufbuild/protobuf';
-import { methodsOf } from '@outrigger/proto';
-import { HTTPExtension_Verb as Verb } from '@outrigger/proto/dapr/common/v1';
-import { Dapr, InvokeServiceRequestSchema } from '@outrigger/proto/dapr/runtime/v1';
+import { HTTPExtension_Verb as Verb } from '@outrigger/proto/dapr/common/v1/enums';
+import type { InvokeServiceRequest } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import type { Connection, RequestOptions } from './connection.js';
 import { Body, encodePayload, type Payload } from './value.js';
-
-const rpc = methodsOf(Dapr);
 
 export type HttpVerb = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
@@ -30,19 +27,22 @@ export class Invoker {
       payload === undefined
         ? { data: new Uint8Array(0), contentType: options.contentType ?? '' }
         : encodePayload(payload, options.contentType);
-    const request = create(InvokeServiceRequestSchema, {
+    const request: InvokeServiceRequest = {
+      $typeName: 'dapr.proto.runtime.v1.InvokeServiceRequest',
       id: appId,
       message: {
+        $typeName: 'dapr.proto.common.v1.InvokeRequest',
         method,
-        data: { typeUrl: '', value: data },
+        data: { $typeName: 'google.protobuf.Any', typeUrl: '', value: data },
         contentType,
         httpExtension: {
+          $typeName: 'dapr.proto.common.v1.HTTPExtension',
           verb: Verb[options.verb ?? 'POST'],
           querystring: new URLSearchParams(options.query).toString(),
         },
       },
-    });
-    const response = await this.#connection.call(rpc.invokeService, request, options);
+    };
+    const response = await this.#connection.call(Dapr.invokeService, request, options);
     return new Body(response.data?.value ?? new Uint8Array(0), response.contentType);
   }
 }

@@ -1,21 +1,11 @@
 /** Leases on a name. `hold` is the form most programs want: take, run, give back. */
-import { create } from '@bufbuild/protobuf';
-import { methodsOf } from '@outrigger/proto';
-import {
-  Dapr,
-  UnlockResponse_Status as Status,
-  TryLockRequestSchema,
-  UnlockRequestSchema,
-} from '@outrigger/proto/dapr/runtime/v1';
-import {
-  LockKeepAliveResponse_Status as KeepAlive,
-  LockKeepAliveRequestSchema,
-  Runtime,
-} from '@outrigger/proto/layotto/runtime/v1';
+import type { TryLockRequest, UnlockRequest } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
+import { UnlockResponse_Status as Status } from '@outrigger/proto/dapr/runtime/v1/enums';
+import type { LockKeepAliveRequest } from '@outrigger/proto/layotto/runtime/v1';
+import { LockKeepAliveResponse_Status as KeepAlive } from '@outrigger/proto/layotto/runtime/v1/enums';
+import * as Runtime from '@outrigger/proto/layotto/runtime/v1/runtime';
 import type { Connection, RequestOptions } from './connection.js';
-
-const rpc = methodsOf(Dapr);
-const layotto = methodsOf(Runtime);
 
 export type UnlockResult = 'success' | 'does-not-exist' | 'belongs-to-others' | 'internal-error';
 
@@ -41,18 +31,24 @@ export class Lock {
     expirySeconds: number,
     options: RequestOptions = {},
   ): Promise<boolean> {
-    const request = create(TryLockRequestSchema, {
+    const request: TryLockRequest = {
+      $typeName: 'dapr.proto.runtime.v1.TryLockRequest',
       storeName: this.#storeName,
       resourceId: resource,
       lockOwner: owner,
       expiryInSeconds: expirySeconds,
-    });
-    return (await this.#connection.call(rpc.tryLockAlpha1, request, options)).success;
+    };
+    return (await this.#connection.call(Dapr.tryLockAlpha1, request, options)).success;
   }
 
   async unlock(resource: string, owner: string, options: RequestOptions = {}): Promise<UnlockResult> {
-    const request = create(UnlockRequestSchema, { storeName: this.#storeName, resourceId: resource, lockOwner: owner });
-    const { status } = await this.#connection.call(rpc.unlockAlpha1, request, options);
+    const request: UnlockRequest = {
+      $typeName: 'dapr.proto.runtime.v1.UnlockRequest',
+      storeName: this.#storeName,
+      resourceId: resource,
+      lockOwner: owner,
+    };
+    const { status } = await this.#connection.call(Dapr.unlockAlpha1, request, options);
     return results[status] ?? 'internal-error';
   }
 
@@ -63,13 +59,14 @@ export class Lock {
     expirySeconds: number,
     options: RequestOptions = {},
   ): Promise<boolean> {
-    const request = create(LockKeepAliveRequestSchema, {
+    const request: LockKeepAliveRequest = {
+      $typeName: 'spec.proto.runtime.v1.LockKeepAliveRequest',
       storeName: this.#storeName,
       resourceId: resource,
       lockOwner: owner,
       expire: expirySeconds,
-    });
-    return (await this.#connection.call(layotto.lockKeepAlive, request, options)).status === KeepAlive.SUCCESS;
+    };
+    return (await this.#connection.call(Runtime.lockKeepAlive, request, options)).status === KeepAlive.SUCCESS;
   }
 
   /** Runs `work` while holding the lock and gives it back; undefined when somebody else holds it. */

@@ -1,19 +1,15 @@
 /** Publishing events, and receiving them over a stream that the app opens: no port of the app is needed. */
-import { create, type JsonObject, type MessageInitShape } from '@bufbuild/protobuf';
-import { methodsOf } from '@outrigger/proto';
-import {
-  BulkPublishRequestSchema,
-  Dapr,
-  TopicEventResponse_TopicEventResponseStatus as EventStatus,
-  PublishEventRequestSchema,
-  SubscribeTopicEventsRequestAlpha1Schema,
-  type TopicEventRequest,
-  TopicEventResponseSchema,
+import type { JsonObject } from '@bufbuild/protobuf';
+import type {
+  BulkPublishRequest,
+  PublishEventRequest,
+  SubscribeTopicEventsRequestAlpha1,
+  TopicEventRequest,
 } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
+import { TopicEventResponse_TopicEventResponseStatus as EventStatus } from '@outrigger/proto/dapr/runtime/v1/enums';
 import type { Connection, RequestOptions } from './connection.js';
 import { Body, encodePayload, type Payload } from './value.js';
-
-const rpc = methodsOf(Dapr);
 
 export interface PublishOptions extends RequestOptions {
   readonly contentType?: string;
@@ -91,14 +87,15 @@ export class PubSub {
   /** Returns when the broker has the event as safely as it keeps events. */
   async publish(topic: string, payload: Payload, options: PublishOptions = {}): Promise<void> {
     const { data, contentType } = encodePayload(payload, options.contentType);
-    const request = create(PublishEventRequestSchema, {
+    const request: PublishEventRequest = {
+      $typeName: 'dapr.proto.runtime.v1.PublishEventRequest',
       pubsubName: this.#pubsubName,
       topic,
       data,
       dataContentType: contentType,
       metadata: metadataOf(options),
-    });
-    await this.#connection.call(rpc.publishEvent, request, options);
+    };
+    await this.#connection.call(Dapr.publishEvent, request, options);
   }
 
   /** Publishes many events at once; the result lists those that failed, by their index. */
@@ -107,34 +104,41 @@ export class PubSub {
     payloads: readonly Payload[],
     options: PublishOptions = {},
   ): Promise<{ readonly index: number; readonly error: string }[]> {
-    const request = create(BulkPublishRequestSchema, {
+    const request: BulkPublishRequest = {
+      $typeName: 'dapr.proto.runtime.v1.BulkPublishRequest',
       pubsubName: this.#pubsubName,
       topic,
       metadata: metadataOf(options),
       entries: payloads.map((payload, index) => {
         const { data, contentType } = encodePayload(payload, options.contentType);
-        return { entryId: String(index), event: data, contentType, metadata: {} };
+        return {
+          $typeName: 'dapr.proto.runtime.v1.BulkPublishRequestEntry',
+          entryId: String(index),
+          event: data,
+          contentType,
+          metadata: {},
+        };
       }),
-    });
-    const { failedEntries } = await this.#connection.call(rpc.bulkPublishEvent, request, options);
+    };
+    const { failedEntries } = await this.#connection.call(Dapr.bulkPublishEvent, request, options);
     return failedEntries.map(({ entryId, error }) => ({ index: Number(entryId), error }));
   }
 
   /** Resolves when the subscription is in place: events published afterwards are delivered. */
   async subscribe(topic: string, handler: EventHandler, options: SubscribeOptions = {}): Promise<EventSubscription> {
-    const call = this.#connection.transport.stream(rpc.subscribeTopicEventsAlpha1, this.#connection.options(options));
-    const initial: MessageInitShape<typeof SubscribeTopicEventsRequestAlpha1Schema> = {
-      subscribeTopicEventsRequestType: {
+    const call = this.#connection.transport.stream(Dapr.subscribeTopicEventsAlpha1, this.#connection.options(options));
+    await call.send(
+      streamRequest({
         case: 'initialRequest',
         value: {
+          $typeName: 'dapr.proto.runtime.v1.SubscribeTopicEventsRequestInitialAlpha1',
           pubsubName: this.#pubsubName,
           topic,
           metadata: { ...options.metadata },
           ...(options.deadLetterTopic === undefined ? {} : { deadLetterTopic: options.deadLetterTopic }),
         },
-      },
-    };
-    await call.send(create(SubscribeTopicEventsRequestAlpha1Schema, initial));
+      }),
+    );
     const responses = call.responses[Symbol.asyncIterator]();
     const first = await responses.next();
     if (first.done) throw new Error(`the subscription to '${topic}' ended before it began`);
@@ -144,10 +148,12 @@ export class PubSub {
     const answer = async (request: TopicEventRequest): Promise<void> => {
       const status = await outcomeOf(handler, eventOf(request));
       await call.send(
-        create(SubscribeTopicEventsRequestAlpha1Schema, {
-          subscribeTopicEventsRequestType: {
-            case: 'eventProcessed',
-            value: { id: request.id, status: create(TopicEventResponseSchema, { status }) },
+        streamRequest({
+          case: 'eventProcessed',
+          value: {
+            $typeName: 'dapr.proto.runtime.v1.SubscribeTopicEventsRequestProcessedAlpha1',
+            id: request.id,
+            status: { $typeName: 'dapr.proto.runtime.v1.TopicEventResponse', status },
           },
         }),
       );
@@ -182,6 +188,15 @@ export class PubSub {
       },
     };
   }
+}
+
+function streamRequest(
+  type: SubscribeTopicEventsRequestAlpha1['subscribeTopicEventsRequestType'],
+): SubscribeTopicEventsRequestAlpha1 {
+  return {
+    $typeName: 'dapr.proto.runtime.v1.SubscribeTopicEventsRequestAlpha1',
+    subscribeTopicEventsRequestType: type,
+  };
 }
 
 function metadataOf(options: PublishOptions): Record<string, string> {

@@ -1,10 +1,7 @@
 /** Secrets by name; one secret holds one or several key/value pairs. */
-import { create } from '@bufbuild/protobuf';
-import { methodsOf } from '@outrigger/proto';
-import { Dapr, GetBulkSecretRequestSchema, GetSecretRequestSchema } from '@outrigger/proto/dapr/runtime/v1';
+import type { GetBulkSecretRequest, GetSecretRequest } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import type { Connection, RequestOptions } from './connection.js';
-
-const rpc = methodsOf(Dapr);
 
 export class Secrets {
   readonly #connection: Connection;
@@ -16,13 +13,22 @@ export class Secrets {
   }
 
   async get(name: string, options: RequestOptions = {}): Promise<Readonly<Record<string, string>>> {
-    const request = create(GetSecretRequestSchema, { storeName: this.#storeName, key: name });
-    return (await this.#connection.call(rpc.getSecret, request, options)).data;
+    const request: GetSecretRequest = {
+      $typeName: 'dapr.proto.runtime.v1.GetSecretRequest',
+      storeName: this.#storeName,
+      key: name,
+      metadata: {},
+    };
+    return (await this.#connection.call(Dapr.getSecret, request, options)).data;
   }
 
   async all(options: RequestOptions = {}): Promise<Map<string, Readonly<Record<string, string>>>> {
-    const request = create(GetBulkSecretRequestSchema, { storeName: this.#storeName });
-    const { data } = await this.#connection.call(rpc.getBulkSecret, request, options);
+    const request: GetBulkSecretRequest = {
+      $typeName: 'dapr.proto.runtime.v1.GetBulkSecretRequest',
+      storeName: this.#storeName,
+      metadata: {},
+    };
+    const { data } = await this.#connection.call(Dapr.getBulkSecret, request, options);
     return new Map(Object.entries(data).map(([name, { secrets }]) => [name, secrets]));
   }
 }

@@ -1,14 +1,8 @@
 /** Ids that only grow, shared by every app that asks for the same key. */
-import { create } from '@bufbuild/protobuf';
-import { methodsOf } from '@outrigger/proto';
-import {
-  GetNextIdRequestSchema,
-  SequencerOptions_AutoIncrement as Increment,
-  Runtime,
-} from '@outrigger/proto/layotto/runtime/v1';
+import type { GetNextIdRequest } from '@outrigger/proto/layotto/runtime/v1';
+import { SequencerOptions_AutoIncrement as Increment } from '@outrigger/proto/layotto/runtime/v1/enums';
+import * as Runtime from '@outrigger/proto/layotto/runtime/v1/runtime';
 import type { Connection, RequestOptions } from './connection.js';
-
-const rpc = methodsOf(Runtime);
 
 export class Sequencer {
   readonly #connection: Connection;
@@ -21,11 +15,16 @@ export class Sequencer {
 
   /** Unique, growing in the long run; with `strong`, larger than every id handed out before. */
   async next(key: string, options: RequestOptions & { readonly strong?: boolean } = {}): Promise<bigint> {
-    const request = create(GetNextIdRequestSchema, {
+    const request: GetNextIdRequest = {
+      $typeName: 'spec.proto.runtime.v1.GetNextIdRequest',
       storeName: this.#storeName,
       key,
-      options: { increment: options.strong ? Increment.STRONG : Increment.WEAK },
-    });
-    return BigInt((await this.#connection.call(rpc.getNextId, request, options)).nextId);
+      options: {
+        $typeName: 'spec.proto.runtime.v1.SequencerOptions',
+        increment: options.strong ? Increment.STRONG : Increment.WEAK,
+      },
+      metadata: {},
+    };
+    return BigInt((await this.#connection.call(Runtime.getNextId, request, options)).nextId);
   }
 }

@@ -1,27 +1,19 @@
 /** Key/value state with etags, expiry and transactions. */
-import { create } from '@bufbuild/protobuf';
-import { methodsOf } from '@outrigger/proto';
+import type { StateItem as ItemMessage } from '@outrigger/proto/dapr/common/v1';
 import {
   StateOptions_StateConcurrency as Concurrency,
   StateOptions_StateConsistency as Consistency,
-  type StateItem as ItemMessage,
-  StateItemSchema,
-} from '@outrigger/proto/dapr/common/v1';
-import {
-  Dapr,
-  DeleteBulkStateRequestSchema,
-  DeleteStateRequestSchema,
-  ExecuteStateTransactionRequestSchema,
-  GetBulkStateRequestSchema,
-  GetStateRequestSchema,
-  QueryStateRequestSchema,
-  SaveStateRequestSchema,
-  TransactionalStateOperationSchema,
+} from '@outrigger/proto/dapr/common/v1/enums';
+import type {
+  DeleteStateRequest,
+  ExecuteStateTransactionRequest,
+  GetBulkStateRequest,
+  GetStateRequest,
+  QueryStateRequest,
 } from '@outrigger/proto/dapr/runtime/v1';
+import * as Dapr from '@outrigger/proto/dapr/runtime/v1/dapr';
 import type { Connection, RequestOptions } from './connection.js';
 import { Body, encodeState, type Payload } from './value.js';
-
-const rpc = methodsOf(Dapr);
 
 export interface WriteOptions extends RequestOptions {
   /** Write only when the stored etag is this one; otherwise the call fails and `isConflict(error)` is true. */
@@ -81,13 +73,14 @@ export class State {
 
   /** undefined: no such key, or it expired. */
   async get<T = unknown>(key: string, options: ReadOptions = {}): Promise<StoredItem<T> | undefined> {
-    const request = create(GetStateRequestSchema, {
+    const request: GetStateRequest = {
+      $typeName: 'dapr.proto.runtime.v1.GetStateRequest',
       storeName: this.#storeName,
       key,
       consistency: consistencyOf(options),
       metadata: { ...options.metadata },
-    });
-    const { data, etag, metadata } = await this.#connection.call(rpc.getState, request, options);
+    };
+    const { data, etag, metadata } = await this.#connection.call(Dapr.getState, request, options);
     return data.length === 0 && etag === '' ? undefined : new Item<T>(key, data, etag, metadata);
   }
 
@@ -96,12 +89,14 @@ export class State {
     keys: readonly string[],
     options: ReadOptions = {},
   ): Promise<(StoredItem<T> | undefined)[]> {
-    const request = create(GetBulkStateRequestSchema, {
+    const request: GetBulkStateRequest = {
+      $typeName: 'dapr.proto.runtime.v1.GetBulkStateRequest',
       storeName: this.#storeName,
       keys: [...keys],
+      parallelism: 0,
       metadata: { ...options.metadata },
-    });
-    const { items } = await this.#connection.call(rpc.getBulkState, request, options);
+    };
+    const { items } = await this.#connection.call(Dapr.getBulkState, request, options);
     const byKey = new Map(items.map((item) => [item.key, item]));
     return keys.map((key) => {
       const item = byKey.get(key);
@@ -125,42 +120,54 @@ export class State {
   }
 
   async #save(states: ItemMessage[], options: RequestOptions): Promise<void> {
-    await this.#connection.call(
-      rpc.saveState,
-      create(SaveStateRequestSchema, { storeName: this.#storeName, states }),
-      options,
-    );
+    const request = {
+      $typeName: 'dapr.proto.runtime.v1.SaveStateRequest',
+      storeName: this.#storeName,
+      states,
+    } as const;
+    await this.#connection.call(Dapr.saveState, request, options);
   }
 
   /** A missing key is no error unless an etag was given. */
   async delete(key: string, options: WriteOptions = {}): Promise<void> {
     const item = itemOf(key, new Uint8Array(0), options);
-    const request = create(DeleteStateRequestSchema, { storeName: this.#storeName, key, metadata: item.metadata });
+    const request: DeleteStateRequest = {
+      $typeName: 'dapr.proto.runtime.v1.DeleteStateRequest',
+      storeName: this.#storeName,
+      key,
+      metadata: item.metadata,
+    };
     if (item.etag !== undefined) request.etag = item.etag;
     if (item.options !== undefined) request.options = item.options;
-    await this.#connection.call(rpc.deleteState, request, options);
+    await this.#connection.call(Dapr.deleteState, request, options);
   }
 
   async deleteMany(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
-    const states = keys.map((key) => create(StateItemSchema, { key }));
-    const request = create(DeleteBulkStateRequestSchema, { storeName: this.#storeName, states });
-    await this.#connection.call(rpc.deleteBulkState, request, options);
+    const states = keys.map((key) => itemOf(key, new Uint8Array(0), {}));
+    const request = {
+      $typeName: 'dapr.proto.runtime.v1.DeleteBulkStateRequest',
+      storeName: this.#storeName,
+      states,
+    } as const;
+    await this.#connection.call(Dapr.deleteBulkState, request, options);
   }
 
   /** All operations or none. */
   async transaction(operations: readonly StateOperation[], options: RequestOptions = {}): Promise<void> {
-    const request = create(ExecuteStateTransactionRequestSchema, {
+    const request: ExecuteStateTransactionRequest = {
+      $typeName: 'dapr.proto.runtime.v1.ExecuteStateTransactionRequest',
       storeName: this.#storeName,
-      operations: operations.map((operation) =>
-        create(
-          TransactionalStateOperationSchema,
+      operations: operations.map((operation) => ({
+        $typeName: 'dapr.proto.runtime.v1.TransactionalStateOperation',
+        operationType: 'upsert' in operation ? 'upsert' : 'delete',
+        request:
           'upsert' in operation
-            ? { operationType: 'upsert', request: itemOf(operation.upsert, operation.value, operation) }
-            : { operationType: 'delete', request: itemOf(operation.delete, new Uint8Array(0), operation) },
-        ),
-      ),
-    });
-    await this.#connection.call(rpc.executeStateTransaction, request, options);
+            ? itemOf(operation.upsert, operation.value, operation)
+            : itemOf(operation.delete, new Uint8Array(0), operation),
+      })),
+      metadata: {},
+    };
+    await this.#connection.call(Dapr.executeStateTransaction, request, options);
   }
 
   /** Dapr's query language (alpha), where the store can: `{ filter: { EQ: { 'person.org': 'A' } }, sort: […], page: { limit: 10 } }`. */
@@ -168,12 +175,13 @@ export class State {
     query: object,
     options: ReadOptions = {},
   ): Promise<{ items: StoredItem<T>[]; token: string }> {
-    const request = create(QueryStateRequestSchema, {
+    const request: QueryStateRequest = {
+      $typeName: 'dapr.proto.runtime.v1.QueryStateRequest',
       storeName: this.#storeName,
       query: JSON.stringify(query),
       metadata: { ...options.metadata },
-    });
-    const { results, token } = await this.#connection.call(rpc.queryStateAlpha1, request, options);
+    };
+    const { results, token } = await this.#connection.call(Dapr.queryStateAlpha1, request, options);
     return { items: results.map((item) => new Item<T>(item.key, item.data, item.etag, {})), token };
   }
 }
@@ -184,7 +192,7 @@ const consistencyOf = ({ strong }: { readonly strong?: boolean }): Consistency =
 function itemOf(key: string, value: Payload, options: WriteOptions): ItemMessage {
   const metadata: Record<string, string> = { ...options.metadata };
   if (options.ttlSeconds !== undefined) metadata['ttlInSeconds'] = String(options.ttlSeconds);
-  const item = create(StateItemSchema, { key, value: encodeState(value), metadata });
+  const item: ItemMessage = { $typeName: 'dapr.proto.common.v1.StateItem', key, value: encodeState(value), metadata };
   if (options.etag !== undefined) item.etag = { $typeName: 'dapr.proto.common.v1.Etag', value: options.etag };
   if (options.etag !== undefined || options.firstWrite || options.strong) {
     item.options = {

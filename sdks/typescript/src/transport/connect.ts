@@ -1,5 +1,5 @@
 /** A connect transport (gRPC, gRPC-Web or Connect; node or browser) as the client's transport: `fromConnect(createGrpcTransport(…))`. */
-import type { DescMethodStreaming, DescMethodUnary } from '@bufbuild/protobuf';
+import type { DescMethod, DescMethodStreaming, DescMethodUnary } from '@bufbuild/protobuf';
 import { Code, ConnectError, type Transport } from '@connectrpc/connect';
 import {
   type CallOptions,
@@ -9,9 +9,21 @@ import {
   Metadata,
   type MethodInfo,
 } from '@outrigger/engine';
-import { descriptorOf } from '@outrigger/proto';
+import { Dapr } from '@outrigger/proto/dapr/runtime/v1';
+import { Runtime } from '@outrigger/proto/layotto/runtime/v1';
 import type { RpcTransport } from '../connection.js';
 import { MessageQueue } from './message-queue.js';
+
+/** What connect asks for, by the path of the method. */
+const descriptors: ReadonlyMap<string, DescMethod> = new Map(
+  [...Dapr.methods, ...Runtime.methods].map((method) => [`/${method.parent.typeName}/${method.name}`, method]),
+);
+
+function descriptorOf({ path }: { readonly path: string }): DescMethod {
+  const descriptor = descriptors.get(path);
+  if (descriptor === undefined) throw new TypeError(`${path} is not a method of Dapr or Layotto`);
+  return descriptor;
+}
 
 export function fromConnect(transport: Transport): RpcTransport {
   return {
@@ -52,7 +64,7 @@ export function fromConnect(transport: Transport): RpcTransport {
 
 function responsesOf<O>(
   transport: Transport,
-  method: object,
+  method: { readonly path: string },
   requests: Iterable<unknown> | AsyncIterable<unknown>,
   options: CallOptions,
   signal: AbortSignal | undefined,
