@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { type FileDescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { BidiHandler, GrpcMethod } from '@outrigger/engine';
 import type { ServerReflectionRequest, ServerReflectionResponse } from '@outrigger/proto/grpc/reflection/v1';
 import { testCall } from '../testing/grpc-call.js';
@@ -72,7 +72,13 @@ describe('server reflection', () => {
     assert.equal(filesOf(answer)[0], 'dapr/proto/runtime/v1/dapr.proto');
     assert.ok(answer.case === 'fileDescriptorResponse');
     const files = answer.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
-    const registry = createFileRegistry(files[0]!, (name) => files.find((file) => file.name === name));
+    const importedFirst = new Set<FileDescriptorProto>();
+    const add = (file: FileDescriptorProto): void => {
+      for (const imported of file.dependency) add(files.find(({ name }) => name === imported)!);
+      importedFirst.add(file);
+    };
+    files.forEach(add);
+    const registry = createFileRegistry({ $typeName: 'google.protobuf.FileDescriptorSet', file: [...importedFirst] });
     assert.ok(registry.getService('dapr.proto.runtime.v1.Dapr')?.method['getState']);
   });
 
