@@ -2,6 +2,7 @@
 import type { Clock, GrpcMethod, HttpHandler, Logger } from '@outrigger/engine';
 import type { AppChannel } from '../app/channel.js';
 import type { HealthBlock } from '../block/health.js';
+import type { MemoryTidy } from '../lifecycle/memory-tidy.js';
 import type { MetricsRegistry } from '../telemetry/metrics.js';
 import type { ApiLogging } from './api-logging.js';
 import type { ApiRules } from './api-rules.js';
@@ -14,6 +15,7 @@ import { createDaprRoutes } from './dapr-http/routes.js';
 import { createErrorCounter } from './error-counter.js';
 
 export interface DaprSurfaceDeps {
+  readonly memory?: MemoryTidy;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
@@ -45,7 +47,14 @@ export interface DaprSurfaces {
 
 export function createDaprSurfaces(deps: DaprSurfaceDeps): DaprSurfaces {
   const { clock, log, metrics, appId, apiToken, apiRules, apiLogging } = deps;
-  const shared = { clock, log, metrics, appId, apiLogging };
+  const shared = {
+    clock,
+    log,
+    metrics,
+    appId,
+    apiLogging,
+    ...(deps.memory === undefined ? {} : { memory: deps.memory }),
+  };
   const grpcGuard = createGrpcGuard({ apiToken, apiRules });
   const httpRoutes = createDaprRoutes(deps);
   return {

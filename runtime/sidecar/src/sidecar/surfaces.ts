@@ -35,6 +35,7 @@ import type { AppChannel } from '../app/channel.js';
 import { grpcErrorHead } from '../block/invoke/wire.js';
 import type { ConfigurationDocument } from '../config/model.js';
 import type { SidecarOptions } from '../config/options.js';
+import { createMemoryTidy } from '../lifecycle/memory-tidy.js';
 import type { MetricsRegistry } from '../telemetry/metrics.js';
 import type { Blocks } from './blocks.js';
 
@@ -58,6 +59,8 @@ export interface Surfaces {
   readonly daprHttp: HttpHandler;
 }
 
+/** As users know it. */
+const MESSAGE_BYTES_SETTING = 'max-body-size';
 /** Of a request that nobody wants, what is read before it is answered. */
 const UNWANTED_BODY_BYTES_MAX = 64 * 1024;
 
@@ -116,7 +119,7 @@ export function createSurfaces(sources: SurfaceSources): Surfaces {
     obfuscateUrls: configuration?.apiLogging?.obfuscateUrls ?? false,
     omitHealthChecks: configuration?.apiLogging?.omitHealthChecks ?? false,
   };
-  const shared = { clock, log, metrics, appId, apiLogging };
+  const shared = { clock, log, metrics, appId, apiLogging, memory: createMemoryTidy(clock) };
   const dapr = createDaprSurfaces({
     ...shared,
     blocks,
@@ -152,7 +155,7 @@ export function createSurfaces(sources: SurfaceSources): Surfaces {
     createGrpcService(methods, {
       clock,
       log,
-      messageBytesSetting: 'max-body-size',
+      messageBytesSetting: MESSAGE_BYTES_SETTING,
       limits: { ...grpcLimits, messageBytesMax },
     });
   const connect = createConnectHandler({
@@ -161,6 +164,7 @@ export function createSurfaces(sources: SurfaceSources): Surfaces {
     clock,
     log,
     messageBytesMax,
+    messageBytesSetting: MESSAGE_BYTES_SETTING,
     toStatus: (error) => toGrpcStatus(error),
     otherwise: plainAnswer,
   });

@@ -13,6 +13,7 @@ import {
   type ServerStreamHandler,
   type UnaryHandler,
 } from '@outrigger/engine';
+import { LARGE_MESSAGE_BYTES, type MemoryTidy } from '../../lifecycle/memory-tidy.js';
 import type { MetricsRegistry } from '../../telemetry/metrics.js';
 import type { ApiLogging } from '../api-logging.js';
 import { createErrorCounter } from '../error-counter.js';
@@ -28,22 +29,26 @@ export interface ServeDeps {
   readonly apiLogging: ApiLogging;
   /** Undefined: everybody may call everything. */
   readonly guard: GrpcGuard | undefined;
+  /** Told of every message that is large (see memory-tidy.ts). */
+  readonly memory?: MemoryTidy;
   /** Whose codes and texts errors have; Dapr's by default. */
   readonly surface?: ErrorSurface;
 }
 
 /** Counts what is decoded and encoded, without another pass over the message. */
-function counted<T>(codec: MessageCodec<T>, meter: MethodMeter): MessageCodec<T> {
+function counted<T>(codec: MessageCodec<T>, meter: MethodMeter, memory: MemoryTidy | undefined): MessageCodec<T> {
   return {
     typeName: codec.typeName,
     decode(buffer, start, end) {
       meter.receivedBytes.observe(end - start);
+      if (end - start >= LARGE_MESSAGE_BYTES) memory?.large(end - start);
       return codec.decode(buffer, start, end);
     },
     encode(message, writer) {
       const start = writer.end;
       codec.encode(message, writer);
       meter.sentBytes.observe(writer.end - start);
+      if (writer.end - start >= LARGE_MESSAGE_BYTES) memory?.large(writer.end - start);
     },
   };
 }
@@ -145,8 +150,8 @@ export function createMethodServer(deps: ServeDeps): (method: GrpcMethod) => Grp
     };
     return {
       ...method,
-      request: counted(row.request, meter),
-      response: counted(row.response, meter),
+      request: counted(row.request, meter, deps.memory),
+      response: counted(row.response, meter, deps.memory),
       handler: served(),
     } as unknown as GrpcMethod;
   };

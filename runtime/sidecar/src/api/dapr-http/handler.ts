@@ -4,6 +4,7 @@
  */
 import { collectBody, type HttpHandler, respondEmpty, type ServerStream } from '@outrigger/engine';
 import { fail } from '../../errors.js';
+import { LARGE_MESSAGE_BYTES, type MemoryTidy } from '../../lifecycle/memory-tidy.js';
 import { type ApiRules, apiFilter } from '../api-rules.js';
 import { API_TOKEN_HEADER, tokenCheck } from '../api-token.js';
 import { RouteCall } from './call.js';
@@ -15,6 +16,7 @@ import type { BufferedRoute, HttpReply, HttpRoute } from './route.js';
 import { type RouteMatch, RouteTable } from './route-table.js';
 
 export interface DaprHttpDeps extends ExchangeDeps {
+  readonly memory?: MemoryTidy;
   readonly apiToken: string | undefined;
   /** Origins that a page in a browser may call from; `*`: every one. */
   readonly allowedOrigins: readonly string[];
@@ -55,6 +57,7 @@ class DaprHttpServer {
   readonly #origins: ReturnType<typeof createOriginPolicy>;
   readonly #isRightToken: ((given: string | undefined) => boolean) | undefined;
   readonly #messageBytesMax: number;
+  readonly #memory: MemoryTidy | undefined;
   readonly #services: ExchangeServices;
 
   constructor(deps: DaprHttpDeps) {
@@ -65,6 +68,7 @@ class DaprHttpServer {
     const { apiToken } = deps;
     this.#isRightToken = apiToken === undefined || apiToken === '' ? undefined : tokenCheck(apiToken);
     this.#messageBytesMax = deps.messageBytesMax;
+    this.#memory = deps.memory;
     this.#services = new ExchangeServices(deps);
   }
 
@@ -132,6 +136,7 @@ class DaprHttpServer {
     const { stream } = exchange;
     const limit = this.#messageBytesMax;
     collectBody(stream, limit, (error, body) => {
+      if (body.length >= LARGE_MESSAGE_BYTES) this.#memory?.large(body.length);
       // From here on the call listens: a caller that leaves aborts it.
       stream.receiver = call;
       call.body = body;
