@@ -10,6 +10,7 @@ export * from './client/http1-pool.js';
 export * from './codec/bolt/protocol.js';
 export * from './codec/dubbo/protocol.js';
 export * from './codec/grpc/client.js';
+export { deflate, inflateMessage } from './codec/grpc/compression.js';
 export * from './codec/grpc/metadata.js';
 export * from './codec/grpc/method.js';
 export * from './codec/grpc/service.js';

@@ -168,7 +168,8 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
           break;
         case State.closing:
           this.lingerLeft -= end - pos;
-          if (this.lingerLeft < 0) this.destroy();
+          // Closing now would reset the connection, and the peer might never see our last bytes.
+          if (this.lingerLeft < 0) this.transport.pause('limit');
           pos = end;
           break;
         case State.handedOver:
@@ -313,8 +314,10 @@ export class Http1ServerConnection implements TransportReceiver, BodyReceiver {
   wouldPersist(stream: Http1ServerStream): boolean {
     if (this.draining || !this.keepAlive) return false;
     if (stream.requestDone) return true;
-    // A client that still waits for 100 may or may not send its body after this response: there is no telling.
-    return !stream.awaitsContinue && this.body.remaining <= this.limits.lingerBytesMax;
+    // A client that still waits for 100 may or may not send its body after this response, and a chunked one may be of any
+    // length: there is no telling.
+    const { remaining } = this.body;
+    return !stream.awaitsContinue && remaining >= 0 && remaining <= this.limits.lingerBytesMax;
   }
 
   responseEnded(stream: Http1ServerStream): void {

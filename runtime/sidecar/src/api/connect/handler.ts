@@ -46,7 +46,7 @@ async function serve(routes: Promise<ConnectRoutes>, path: string, stream: Serve
   const { head } = stream;
   const controller = new AbortController();
   const body = new RequestBody(stream, controller);
-  const { handlers, contextOf } = await routes;
+  const { handlers, contextOf, limit } = await routes;
   const handler = handlers.get(path) as UniversalHandler;
   if (body.cutOff) return;
   if (!handler.allowedMethods.includes(head.method)) {
@@ -57,12 +57,13 @@ async function serve(routes: Promise<ConnectRoutes>, path: string, stream: Serve
   if (head.method !== 'GET' && !handler.supportedContentType(contentType)) {
     return respondText(stream, 415, `content-type '${contentType}' is not one of gRPC-Web or Connect\n`);
   }
+  const header = headersOf(head);
   const response = await handler({
     httpVersion: stream.protocol === 'h2' ? '2.0' : '1.1',
     url: `${head.scheme}://${head.authority}${head.path}`,
     method: head.method,
-    header: headersOf(head),
-    body,
+    header,
+    body: limit.requests(body, header),
     signal: controller.signal,
     contextValues: contextOf({ remote: stream.remote, tls: stream.tls }),
   });

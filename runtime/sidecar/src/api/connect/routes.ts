@@ -20,6 +20,8 @@ import {
   type GrpcFailure,
   type GrpcMethod,
   HeaderList,
+  type MessageCodec,
+  type MessageSink,
   Metadata,
   type OutriggerError,
   type PeerAddress,
@@ -29,6 +31,12 @@ import {
 import { StatusSchema } from '@outrigger/proto/google/rpc';
 import type { ServiceName } from '@outrigger/proto/services';
 import { describedServices } from '../described-services.js';
+import { gzipWithin } from './gzip.js';
+import { createMessageLimit, type MessageLimit } from './message-limit.js';
+import { sentMessages } from './sent-messages.js';
+
+/** Compressing less than this costs more than it saves. */
+const COMPRESS_BYTES_MIN = 1024;
 
 export interface ConnectDeps {
   readonly services: readonly ServiceName[];
@@ -36,6 +44,8 @@ export interface ConnectDeps {
   readonly methods: readonly GrpcMethod[];
   readonly clock: Clock;
   readonly messageBytesMax: number;
+  /** What errors call the setting behind `messageBytesMax`. */
+  readonly messageBytesSetting: string;
   readonly toStatus: (error: unknown, path: string) => GrpcFailure;
   readonly authorize?: ((call: ServerCall) => OutriggerError | undefined) | undefined;
 }
@@ -113,102 +123,87 @@ function connectError({ code, message, details, trailers }: GrpcFailure): Connec
 }
 
 type Messages = AsyncIterable<never>;
-type Sink = { send(message: unknown): Promise<void> | undefined };
 
-/** Turns a handler that sends into an iterable that is asked: one message waits, as connect's back-pressure wants. */
-async function* sent(run: (sink: Sink) => Promise<void>): AsyncGenerator<unknown> {
-  const waiting: { readonly message: unknown; readonly taken: () => void }[] = [];
-  let wake = (): void => {};
-  let finished = false;
-  let failure: unknown;
-  const sink: Sink = {
-    send: (message) =>
-      new Promise((taken) => {
-        waiting.push({ message, taken });
-        wake();
-      }),
-  };
-  void run(sink).then(
-    () => {
-      finished = true;
-      wake();
-    },
-    (error: unknown) => {
-      finished = true;
-      failure = error ?? new Error('the handler failed without a reason');
-      wake();
-    },
-  );
-  try {
-    for (;;) {
-      const next = waiting.shift();
-      if (next !== undefined) {
-        yield next.message;
-        next.taken();
-        continue;
-      }
-      if (finished) break;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  } finally {
-    for (const { taken } of waiting) taken();
-  }
-  if (failure !== undefined) throw failure;
+/** What `running` comes to, unless `signal` aborts before: then its reason, whatever the handler makes of it. */
+function untilAborted<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => reject(signal.reason);
+    signal.addEventListener('abort', aborted, { once: true });
+    running.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
+  });
+}
+
+/** What the caller is told: the deadline that passed (connect's own error), or the handler's failure. */
+function failureOf(error: unknown, signal: AbortSignal, toError: (error: unknown) => ConnectError): ConnectError {
+  if (signal.aborted && signal.reason instanceof ConnectError) return signal.reason;
+  return error instanceof ConnectError ? error : toError(error);
 }
 
 export interface ConnectRoutes {
   /** By request path. */
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
+  readonly limit: MessageLimit;
   contextOf(peer: Peer): ContextValues;
 }
 
 export function createConnectRoutes(deps: ConnectDeps): ConnectRoutes {
   const byPath = new Map(deps.methods.map((method) => [method.path, method]));
+  const { messageBytesMax, messageBytesSetting } = deps;
+  const limit = createMessageLimit(messageBytesMax, messageBytesSetting);
   const router = createConnectRouter({
     grpc: false,
-    readMaxBytes: deps.messageBytesMax,
-    writeMaxBytes: deps.messageBytesMax,
+    acceptCompression: [gzipWithin(messageBytesMax, messageBytesSetting)],
+    compressMinBytes: COMPRESS_BYTES_MIN,
   });
   for (const service of deps.services) {
     for (const method of describedServices[service].methods) {
       const served = byPath.get(`/${service}/${method.name}`);
-      if (served !== undefined) router.rpc(method, implementation(served, deps) as MethodImpl<DescMethod>);
+      if (served !== undefined) router.rpc(method, implementation(served, deps, limit) as MethodImpl<DescMethod>);
     }
   }
   return {
+    limit,
     handlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])),
     contextOf: (peer) => createContextValues().set(peerKey, peer),
   };
 }
 
-function implementation(method: GrpcMethod, deps: ConnectDeps): unknown {
+function implementation(method: GrpcMethod, deps: ConnectDeps, limit: MessageLimit): unknown {
+  const toError = (error: unknown): ConnectError => connectError(deps.toStatus(error, method.path));
   const begin = (context: HandlerContext): ConnectCall => {
     const call = new ConnectCall(method.path, context, deps.clock);
     const refusal = deps.authorize?.(call);
-    if (refusal !== undefined) throw connectError(deps.toStatus(refusal, method.path));
+    if (refusal !== undefined) throw toError(refusal);
     return call;
+  };
+  const checked = <T>(message: T): T => {
+    limit.checkResponse(method.response as MessageCodec<T>, message);
+    return message;
   };
   const single = async <T>(context: HandlerContext, run: (call: ConnectCall) => T | Promise<T>): Promise<T> => {
     const call = begin(context);
     try {
-      return await run(call);
+      return checked(
+        await untilAborted(
+          Promise.resolve().then(() => run(call)),
+          context.signal,
+        ),
+      );
     } catch (error) {
-      throw connectError(deps.toStatus(error, method.path));
+      throw failureOf(error, context.signal, toError);
     } finally {
       call.sendTrailers();
     }
   };
   const many = async function* (
     context: HandlerContext,
-    run: (call: ConnectCall, sink: Sink) => Promise<void>,
+    run: (call: ConnectCall, sink: MessageSink<unknown>) => Promise<void>,
   ): AsyncGenerator<unknown> {
     const call = begin(context);
     try {
-      yield* sent((sink) => run(call, sink));
+      for await (const message of sentMessages((sink) => run(call, sink), context.signal)) yield checked(message);
     } catch (error) {
-      throw connectError(deps.toStatus(error, method.path));
+      throw failureOf(error, context.signal, toError);
     } finally {
       call.sendTrailers();
     }
