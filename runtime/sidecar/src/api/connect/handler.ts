@@ -54,9 +54,9 @@ async function serve(routes: Promise<ConnectRoutes>, path: string, stream: Serve
     return respondText(stream, 405, `${head.method} is not allowed here\n`, allow);
   }
   const contentType = head.headers.get('content-type') ?? '';
-  if (head.method !== 'GET' && !handler.supportedContentType(contentType)) {
-    return respondText(stream, 415, `content-type '${contentType}' is not one of gRPC-Web or Connect\n`);
-  }
+  const unsupported = (): void =>
+    respondText(stream, 415, `content-type '${contentType}' is not one of gRPC-Web or Connect\n`);
+  if (head.method !== 'GET' && !handler.supportedContentType(contentType)) return unsupported();
   const header = headersOf(head);
   const response = await handler({
     httpVersion: stream.protocol === 'h2' ? '2.0' : '1.1',
@@ -67,6 +67,8 @@ async function serve(routes: Promise<ConnectRoutes>, path: string, stream: Serve
     signal: controller.signal,
     contextValues: contextOf({ remote: stream.remote, tls: stream.tls }),
   });
+  // gRPC-Web in base64 (-text) is known to connect, and not served by it.
+  if (response.status === 415 && response.body === undefined && !body.cutOff) return unsupported();
   await respond(stream, body, response);
 }
 
