@@ -11,9 +11,18 @@ export interface RpcLimits {
   readonly pendingPerConnectionMax: number;
   /** Requests that may await their answers altogether; more are answered `overload`. At most 2^20. */
   readonly pendingMax: number;
-  /** Requests that wait for one upstream connection to open; more are answered `overload`. */
-  readonly parkedBytesMax: number;
-  /** Time a peer that was told of its fault has to read that and close. */
+  /** Bytes that wait for an upstream connection to open before those who send them are not read. */
+  readonly parkedHighBytes: number;
+  /**
+   * Bytes that wait for one upstream connection above which requests are answered `overload`. Above `parkedHighBytes`
+   * and the transport's `highWaterBytes`; with one frame more below its `bufferedBytesMax`.
+   */
+  readonly upstreamBytesMax: number;
+  /** For an answer, when the request names no time. */
+  readonly requestTimeoutMs: number;
+  /** The longest time that a request may name: a slot is held that long. */
+  readonly requestTimeoutMsMax: number;
+  /** Time a peer that was told of its fault, or that has had all its answers, has to close. */
   readonly lingerMs: number;
 }
 
@@ -22,7 +31,10 @@ export const rpcLimits: RpcLimits = {
   partialBytesMax: 256 * 1024 * 1024,
   pendingPerConnectionMax: 4096,
   pendingMax: 65_536,
-  parkedBytesMax: 4 * 1024 * 1024,
+  parkedHighBytes: 256 * 1024,
+  upstreamBytesMax: 8 * 1024 * 1024,
+  requestTimeoutMs: 60_000,
+  requestTimeoutMsMax: 600_000,
   lingerMs: 1000,
 };
 

@@ -20,6 +20,8 @@ const failures: readonly RpcFailure[] = [
   'timeout',
   'denied',
   'codec',
+  'tooLong',
+  'unsupported',
 ];
 
 function write(slab: Slab, type: number, direction: number, id: number, status: number): void {
