@@ -1,10 +1,10 @@
-export * from './bindings.js';
+export type * from './bindings.js';
 export * from './component.js';
-export * from './configuration.js';
+export type * from './configuration.js';
 export * from './errors.js';
-export * from './lock.js';
-export * from './names.js';
-export * from './pubsub.js';
-export * from './secret.js';
-export * from './sequencer.js';
-export * from './state.js';
+export type * from './lock.js';
+export type * from './names.js';
+export type * from './pubsub.js';
+export type * from './secret.js';
+export type * from './sequencer.js';
+export type * from './state.js';
