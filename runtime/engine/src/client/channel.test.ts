@@ -199,6 +199,36 @@ describe('a channel', () => {
     await channel.close();
   });
 
+  for (const [what, said, message] of [
+    ['answers in HTTP/1', 'HTTP/1.1 400 Bad Request\r\n\r\n', /host:1 does not speak HTTP\/2: it answers in HTTP\/1$/],
+    ['answers garbage', 'what is this?', /host:1 does not speak HTTP\/2: a frame of \d+ bytes exceeds/],
+    ['says nothing', '', /host:1 does not speak HTTP\/2: no SETTINGS within 5000 ms/],
+  ] as const) {
+    it(`tells what is wrong with a server that ${what}`, async () => {
+      const clock = new FakeClock();
+      const channel = createChannel({
+        target: 'host:1',
+        clock,
+        dial: async () => {
+          const pair = createMemoryPair();
+          setImmediate(() => {
+            pair.server.slab.ensure(said.length);
+            pair.server.slab.end += pair.server.slab.buffer.write(said, pair.server.slab.end);
+            pair.server.flush();
+          });
+          return pair.client;
+        },
+      });
+      const call = channel.unary(echo, 'a');
+      call.catch(() => {});
+      await turns();
+      if (said === '') clock.advance(5000);
+      await assert.rejects(call, { code: 14, message });
+      await channel.close();
+      assert.equal(clock.pending, 0);
+    });
+  }
+
   it('queues above MAX_CONCURRENT_STREAMS, first come first served, up to its limit', async () => {
     const { channel, server, state } = scene({ waitingMax: 3 }, 2);
     assert.equal(await channel.unary(echo, 'warm'), 'echo warm');

@@ -10,6 +10,7 @@ import { createGrpcClient } from '../codec/grpc/client.js';
 import type { CallOptions, ClientCall, GrpcClient, MethodInfo } from '../codec/grpc/method.js';
 import type { ClientReceiver, ClientStream, HttpOpener, RequestHead, StreamReset } from '../codec/http/stream.js';
 import { Http2ClientConnection } from '../codec/http2/client-connection.js';
+import { ErrorCode } from '../codec/http2/constants.js';
 import type { Http2Counters } from '../codec/http2/counters.js';
 import { type ConnectAddress, connect, formatAddress } from '../network/connect.js';
 import { asError } from '../network/socket-transport.js';
@@ -37,7 +38,7 @@ export interface ChannelOptions {
   readonly userAgent?: string;
   /** Keeps calls waiting through failed attempts to connect, until their deadlines. Default false: they fail. */
   readonly waitForReady?: boolean;
-  /** Default 5000. */
+  /** To be connected, and again for the SETTINGS of the server. Default 5000. */
   readonly connectTimeoutMs?: number;
   readonly backOff?: BackOff;
   /** Pings a server that has been silent; off by default. */
@@ -122,6 +123,10 @@ class Http2Channel implements Channel {
     });
   }
 
+  get #connectTimeoutMs(): number {
+    return this.#options.connectTimeoutMs ?? 5000;
+  }
+
   get state(): ChannelState {
     if (this.#closed) return 'closed';
     if (this.#current?.settled) return 'ready';
@@ -196,8 +201,7 @@ class Http2Channel implements Channel {
     if (this.#dialling !== null || this.#closed) return;
     const dialling = new AbortController();
     this.#dialling = dialling;
-    const timeoutMs = this.#options.connectTimeoutMs ?? 5000;
-    this.#dial({ timeoutMs, signal: dialling.signal, clock: this.#clock }).then(
+    this.#dial({ timeoutMs: this.#connectTimeoutMs, signal: dialling.signal, clock: this.#clock }).then(
       (transport) => {
         this.#dialling = null;
         if (this.#closed) transport.destroy();
@@ -217,6 +221,10 @@ class Http2Channel implements Channel {
       return;
     }
     const { limits, counters, keepalive } = this.#options;
+    const settling = this.#clock.after(this.#connectTimeoutMs, () => {
+      if (connection.settled) return;
+      connection.fail(ErrorCode.SETTINGS_TIMEOUT, `no SETTINGS within ${this.#connectTimeoutMs} ms`);
+    });
     const connection: Http2ClientConnection = new Http2ClientConnection(transport, {
       clock: this.#clock,
       log: this.#log,
@@ -224,10 +232,14 @@ class Http2Channel implements Channel {
       ...(counters === undefined ? {} : { counters }),
       ...(keepalive === undefined ? {} : { keepalive }),
       onAvailable: () => {
-        if (connection.settled) this.#failures = 0;
+        settling.cancel();
+        this.#failures = 0;
         this.#admit();
       },
-      onRetired: () => this.#retired(connection),
+      onRetired: () => {
+        settling.cancel();
+        this.#retired(connection);
+      },
       onClosed: () => this.#gone(connection),
     });
     this.#connections.add(connection);
@@ -251,8 +263,14 @@ class Http2Channel implements Channel {
     this.#current = null;
     if (this.#closed) return;
     // A server that hangs up before it has said a word is as good as none: do not dial it in a circle.
-    if (!connection.settled) this.#failed(`${this.#name} closed the connection before its SETTINGS`);
+    if (!connection.settled) this.#failed(this.#unsettledText(connection));
     else if (this.#waiting.size > 0) this.#connect();
+  }
+
+  #unsettledText({ failure }: Http2ClientConnection): string {
+    return failure === undefined
+      ? `${this.#name} closed the connection before its SETTINGS`
+      : `${this.#name} does not speak HTTP/2: ${failure}`;
   }
 
   #gone(connection: Http2ClientConnection): void {

@@ -54,7 +54,7 @@ export function openAppTransport(options: AppOptions, deps: AppTransportDeps): A
     : createChannel({
         target: `${host.includes(':') ? `[${host}]` : host}:${port}`,
         // The app comes back soon after a restart, and is beside us: there is nobody to spare.
-        backOff: { baseMs: 50, maxMs: 500 },
+        backOff: { baseMs: 10, factor: 1 },
         clock,
         log,
         ...(protocol === 'grpcs' ? { tls } : {}),

@@ -19,6 +19,8 @@ export interface Http2ClientOptions extends Http2Options {
 }
 
 const memo = new BlockMemo();
+/** `HTT` of `HTTP/1.1 …`, read as the length of a frame. */
+const HTTP1_AS_LENGTH = 0x485454;
 const checkNothing = (): void => {};
 
 export class Http2ClientConnection extends Http2Connection implements HttpOpener {
@@ -104,6 +106,11 @@ export class Http2ClientConnection extends Http2Connection implements HttpOpener
     this.draining = true;
     this.sendGoaway(0, ErrorCode.NO_ERROR, '');
     if (this.streams.size === 0) this.finish();
+  }
+
+  override onFrameTooLong(length: number): void {
+    if (!this.#settled && length === HTTP1_AS_LENGTH) this.fail(ErrorCode.HTTP_1_1_REQUIRED, 'it answers in HTTP/1');
+    else super.onFrameTooLong(length);
   }
 
   #refused(receiver: ClientReceiver, reset: StreamReset): ClientStream {

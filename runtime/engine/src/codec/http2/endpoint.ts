@@ -46,6 +46,8 @@ export abstract class Http2Endpoint implements SenderEvents {
   readonly streams: Map<number, Http2Stream> = new Map();
   /** Nothing more is read or sent: the connection failed or finished, or the transport closed. */
   stopped = false;
+  /** What the peer did for which we ended the connection. */
+  failure: string | undefined;
   protected readonly credit: ReceiveCredit;
   protected readonly keepalive: Keepalive | null;
   /** Streams the peer may reset. */
@@ -264,6 +266,7 @@ export abstract class Http2Endpoint implements SenderEvents {
       { code: codeName(code), remote: this.transport.remote, reason: message },
       'ending an HTTP/2 connection',
     );
+    this.failure = message;
     this.sendGoaway(this.lastPeerStream, code, message);
     this.#stop(message);
   }
