@@ -168,7 +168,7 @@ export function createApp(options: AppOptions = {}): App {
       const port = options.port ?? Number(process.env['APP_PORT'] ?? 0);
       return (await server.listen({ host: options.host ?? '127.0.0.1', port })).port;
     },
-    stop: (graceMs = DEFAULT_GRACE_MS) => server.drain(systemClock.now() + graceMs),
+    stop: (graceMs = DEFAULT_GRACE_MS) => server.drain(graceMs),
   };
   return app;
 }
