@@ -1,6 +1,6 @@
 /** The app that begins: it uses state, events, invoke and configuration of the sidecar beside it. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { createClient } from '@outrigger/sdk';
+import { createClient, GrpcCode, GrpcStatusError } from '@outrigger/sdk';
 import { type Order, onceTold, tell } from './story.js';
 
 const client = createClient();
@@ -20,8 +20,13 @@ tell('event out', `published order ${order.id} to topic 'orders'`);
 type Answer = { readonly status: string };
 let answer: Answer = { status: 'unknown' };
 while (answer.status === 'unknown') {
-  answer = (await client.invoke('shipping', 'where-is', { id: order.id })).json<Answer>();
-  tell('invoke out', `app 'shipping' answers: ${answer.status}`);
+  try {
+    answer = (await client.invoke('shipping', 'where-is', { id: order.id })).json<Answer>();
+    tell('invoke out', `app 'shipping' answers: ${answer.status}`);
+  } catch (error) {
+    // Both apps start at once: the other one may not be listening yet.
+    if (!(error instanceof GrpcStatusError) || error.code !== GrpcCode.UNAVAILABLE) throw error;
+  }
   // Events and invokes travel apart: the answer may be asked for before the event has arrived.
   if (answer.status === 'unknown') await pause(200);
 }

@@ -22,7 +22,12 @@ tell('event out', `published order ${order.id} to topic 'orders-dapr'`);
 
 let answer = { status: 'unknown' };
 while (answer.status === 'unknown') {
-  answer = (await client.invoker.invoke('shipping', 'where-is', HttpMethod.POST, { id: order.id })) as typeof answer;
+  // Both apps start at once: the other one may not be listening yet, which this SDK tells by an error.
+  const asked = client.invoker.invoke('shipping', 'where-is', HttpMethod.POST, { id: order.id });
+  answer = await asked.then(
+    (body) => body as typeof answer,
+    () => answer,
+  );
   tell('invoke out', `app 'shipping' answers: ${answer.status}`);
   if (answer.status === 'unknown') await pause(200);
 }

@@ -35,6 +35,7 @@ import type { AppChannel } from '../app/channel.js';
 import { grpcErrorHead } from '../block/invoke/wire.js';
 import type { ConfigurationDocument } from '../config/model.js';
 import type { SidecarOptions } from '../config/options.js';
+import { createMemoryTidy } from '../lifecycle/memory-tidy.js';
 import type { MetricsRegistry } from '../telemetry/metrics.js';
 import type { Blocks } from './blocks.js';
 
@@ -118,7 +119,7 @@ export function createSurfaces(sources: SurfaceSources): Surfaces {
     obfuscateUrls: configuration?.apiLogging?.obfuscateUrls ?? false,
     omitHealthChecks: configuration?.apiLogging?.omitHealthChecks ?? false,
   };
-  const shared = { clock, log, metrics, appId, apiLogging };
+  const shared = { clock, log, metrics, appId, apiLogging, memory: createMemoryTidy(clock) };
   const dapr = createDaprSurfaces({
     ...shared,
     blocks,
