@@ -190,6 +190,8 @@ export class Http2ServerConnection extends Http2Connection {
       if (this.spend('streams above the limit')) this.rst(id, ErrorCode.REFUSED_STREAM);
       return;
     }
+    // Each costs as much as hundreds of small ones, and is refused.
+    if (block.tooLarge && !this.spend('header lists above the limit')) return;
     this.#open(new Http2ServerStream(this, id, block, endStream), block, endStream);
   }
 
