@@ -2,7 +2,7 @@
 /**
  * Generates clients in Go, Python and Java as buf.gen.sdks.yaml says: `codegen-sdks.mjs [go] [python] [java] [--out <folder>]`.
  * Without names all three; without --out into sdks/<language>/gen, which is git-ignored. The plugins are fetched by the
- * languages' own clients, in these versions, into .cache/codegen-tools.
+ * languages' own clients, in these versions, into .cache/codegen-tools; with --tools that is all that happens.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -86,8 +86,20 @@ const prepare = {
   },
 };
 
+function generate(languages, out) {
+  const template = parse(readFileSync(join(root, 'buf.gen.sdks.yaml'), 'utf8'));
+  template.plugins = template.plugins.filter(({ out }) => languages.includes(out.split('/')[0]));
+  run(join(root, 'node_modules/.bin/buf'), ['generate', '--template', JSON.stringify(template), '--output', out], {
+    env: { ...process.env, PATH: [bin, dirname(process.execPath), process.env.PATH ?? ''].join(delimiter) },
+  });
+  for (const language of languages) console.log(`codegen: ${join(out, language, 'gen')}`);
+}
+
 try {
-  const { values, positionals } = parseArgs({ options: { out: { type: 'string' } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { out: { type: 'string' }, tools: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
   const languages = positionals.length > 0 ? positionals : Object.keys(prepare);
   const unknown = languages.find((language) => !(language in prepare));
   if (unknown !== undefined)
@@ -95,14 +107,7 @@ try {
 
   mkdirSync(bin, { recursive: true });
   for (const language of languages) prepare[language]();
-
-  const template = parse(readFileSync(join(root, 'buf.gen.sdks.yaml'), 'utf8'));
-  template.plugins = template.plugins.filter(({ out }) => languages.includes(out.split('/')[0]));
-  const out = resolve(values.out ?? join(root, 'sdks'));
-  run(join(root, 'node_modules/.bin/buf'), ['generate', '--template', JSON.stringify(template), '--output', out], {
-    env: { ...process.env, PATH: [bin, dirname(process.execPath), process.env.PATH ?? ''].join(delimiter) },
-  });
-  for (const language of languages) console.log(`codegen: ${join(out, language, 'gen')}`);
+  if (!values.tools) generate(languages, resolve(values.out ?? join(root, 'sdks')));
 } catch (error) {
   console.error(`codegen: ${error.message}`);
   process.exitCode = 1;

@@ -2,8 +2,8 @@
  * What tests need beside Node: found on the machine, else installed by its own package manager into `.cache`. A part that
  * cannot be had is a reason to skip, said aloud; with CI=true it is a failure.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { runToEnd } from './process.js';
 import { repositoryRoot } from './sidecar.js';
@@ -41,9 +41,11 @@ function once(key: string, make: () => Promise<string>): Promise<Part> {
   return part;
 }
 
-async function stamped(dir: string, content: string, make: () => Promise<void>): Promise<void> {
+/** Runs `make` unless it has come to its end here before with the same `content`. */
+export async function stamped(dir: string, content: string, make: () => Promise<void>): Promise<void> {
   const stamp = join(dir, '.stamp');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === content) return;
+  rmSync(stamp, { force: true });
   mkdirSync(dir, { recursive: true });
   await make();
   writeFileSync(stamp, content);
@@ -131,6 +133,44 @@ export function goTool(module: string, version: string): Promise<Part> {
       await runToEnd(go, ['install', `${module}@${version}`], { env: { GOBIN: dir }, timeoutMs: INSTALL_TIMEOUT_MS });
     });
     return binary;
+  });
+}
+
+/** The modules that the go.mod in `dir` requires, fetched; the value is the go command. */
+export function goModules(name: string, dir: string): Promise<Part> {
+  return once(`Go modules of ${name}`, async () => {
+    const go = await goCommand();
+    await runToEnd(go, ['mod', 'download'], { cwd: dir, timeoutMs: INSTALL_TIMEOUT_MS });
+    return go;
+  });
+}
+
+/** The plugins by which `.ci/codegen-sdks.mjs` generates clients in a language; the value is the language. */
+export function codegenTools(language: 'go' | 'python' | 'java'): Promise<Part> {
+  return once(`code generator for ${language}`, async () => {
+    const script = join(repositoryRoot, '.ci', 'codegen-sdks.mjs');
+    await runToEnd(process.execPath, [script, language, '--tools'], { timeoutMs: INSTALL_TIMEOUT_MS });
+    return language;
+  });
+}
+
+/** The jars that the pom.xml in `dir` depends on, fetched; the value is the class path. */
+export function mavenClassPath(name: string, dir: string): Promise<Part> {
+  return once(`Maven dependencies of ${name}`, async () => {
+    await commandOrThrow('javac', 'openjdk-17-jdk-headless');
+    const mvn = await commandOrThrow('mvn', 'maven');
+    const target = join(cacheDir, 'maven', name);
+    const classPathFile = join(target, 'classpath.txt');
+    const read = (): string => (existsSync(classPathFile) ? readFileSync(classPathFile, 'utf8').trim() : '');
+    // The jars lie in Maven's own repository, which may have been emptied since.
+    if (!read().split(delimiter).every(existsSync)) rmSync(join(target, '.stamp'), { force: true });
+    await stamped(target, readFileSync(join(dir, 'pom.xml'), 'utf8'), async () => {
+      await runToEnd(mvn, ['-q', '-B', 'dependency:build-classpath', `-Dmdep.outputFile=${classPathFile}`], {
+        cwd: dir,
+        timeoutMs: INSTALL_TIMEOUT_MS,
+      });
+    });
+    return read();
   });
 }
 
