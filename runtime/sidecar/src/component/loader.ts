@@ -47,6 +47,8 @@ export interface ComponentLoader extends ComponentRegistry {
   settled(): Promise<void>;
   /** Asks every component that is ready; bounded in time. */
   health(): Promise<readonly ComponentHealthReport[]>;
+  /** What is not open yet is given up, and who waits for it is told: the sidecar stops. */
+  abandonOpening(): void;
   /** Every component stops taking new work, and ends what it has by `deadline` (clock time). */
   drain(deadline: number): Promise<void>;
   /** Closes everything, those that others need last. */
@@ -156,6 +158,11 @@ class Loader implements ComponentLoader {
 
   async health(): Promise<readonly ComponentHealthReport[]> {
     return Promise.all([...this.#slots.values()].map((slot) => this.#healthOf(slot)));
+  }
+
+  abandonOpening(): void {
+    this.#closing = true;
+    for (const slot of this.#slots.values()) if (slot.current === undefined) slot.remove();
   }
 
   async drain(deadline: number): Promise<void> {

@@ -247,6 +247,7 @@ class ComposedSidecar implements Sidecar {
     });
     const stages = this.#stages;
     stages.on('intake', 'documents', unfollow);
+    stages.on('intake', 'components that are not open yet', () => loader.abandonOpening());
     stages.on('intake', 'subscriptions', (deadline) => blocks.pubsub.drain(deadline));
     stages.on('announce', 'health', () => {
       notReady();
